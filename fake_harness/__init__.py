@@ -1,0 +1,1 @@
+"""Harness API, pipeline engine, delegate stand-in and console."""

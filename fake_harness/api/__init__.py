@@ -1,0 +1,1 @@
+"""Harness REST API: one blueprint a resource."""

@@ -1,0 +1,1 @@
+"""The delegate stand-in: polls for tasks, runs steps, reports over HTTP."""

@@ -1,0 +1,1 @@
+"""The pipeline engine: decides from stored rows, applies one transaction at a time."""

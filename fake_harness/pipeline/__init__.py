@@ -1,0 +1,1 @@
+"""Harness v0 YAML: schema, expressions, lint, compile; no I/O."""

@@ -1,0 +1,1 @@
+"""The command, the environment switch and the local AWS."""

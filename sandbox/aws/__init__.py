@@ -1,0 +1,1 @@
+"""The local AWS: one endpoint, data planes of our own, moto behind the rest."""

@@ -1,0 +1,1 @@
+"""Amazon ECS: control plane and scheduler."""

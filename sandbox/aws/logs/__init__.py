@@ -1,0 +1,1 @@
+"""CloudWatch Logs: durable events behind the control plane."""

@@ -1,0 +1,161 @@
+"""AWS wire protocols at the edge of our own services; it knows no service's meaning.
+
+Requests are parsed and answers written with botocore's service models (through moto's
+protocol code), so a handler sees plain parameters in AWS's spelling and returns the same.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import cast
+from urllib.parse import parse_qsl
+
+from botocore.model import OperationNotFoundError
+from botocore.validate import ParamValidator
+from moto.core.model import OperationModel, ServiceModel
+from moto.core.parse import PROTOCOL_PARSERS
+from moto.core.serialize import get_serializer_class
+from moto.core.utils import get_service_model
+from werkzeug.datastructures import Headers, MultiDict
+
+from sandbox.errors import AwsError, not_implemented
+from sandbox.types import JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestContext:
+    """Who calls what, where and when; made once per request by the gateway."""
+
+    account_id: str
+    region: str
+    access_key_id: str = ""
+    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireRequest:
+    """One HTTP request, body read whole."""
+
+    method: str
+    path: str
+    query_string: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireResponse:
+    """One HTTP answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Handler = Callable[[RequestContext, JsonObject], JsonObject]
+"""An operation: validated parameters in AWS's spelling in, the result members out."""
+
+
+class AwsService:
+    """One service of ours: operation names to handlers, behind its AWS protocol.
+
+    Args:
+        name: botocore's service name (`ecs`, `elbv2`, `ecr`, `logs`).
+        operations: AWS operation name (`CreateService`) to handler. An operation of the
+            service model that is missing here answers `NotImplemented` and names itself.
+        invalid_parameter_code: the error code that this service uses for a request that
+            does not fit its shape.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        operations: Mapping[str, Handler],
+        *,
+        invalid_parameter_code: str = "ValidationException",
+    ) -> None:
+        self.name = name
+        self._operations = dict(operations)
+        self._model: ServiceModel = get_service_model(name)
+        self._invalid_parameter_code = invalid_parameter_code
+        unknown = set(self._operations) - set(self._model.operation_names)
+        if unknown:
+            message = f"{name} has no operations named {sorted(unknown)}"
+            raise ValueError(message)
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """Names of the operations that are built."""
+        return frozenset(self._operations)
+
+    def operation_name(self, request: WireRequest) -> str:
+        """Read the operation's name from `X-Amz-Target` or the `Action` parameter."""
+        target = request.headers.get("X-Amz-Target", "")
+        if target:
+            return target.rpartition(".")[2]
+        return _form(request).get("Action", "")
+
+    def handle(self, context: RequestContext, request: WireRequest) -> WireResponse:
+        """Parse, run and answer one request; an `AwsError` becomes its wire form."""
+        name = self.operation_name(request)
+        try:
+            operation = self._model.operation_model(name)
+        except OperationNotFoundError:
+            unknown = AwsError("InvalidAction", f"Unknown operation {name!r}.")
+            return self._serialize(OperationModel({}, self._model), context, unknown)
+        try:
+            handler = self._operations.get(name)
+            if handler is None:
+                raise not_implemented(self.name, name)
+            result: object = handler(context, self._parse(operation, request))
+        except AwsError as error:
+            result = error
+        return self._serialize(operation, context, result)
+
+    def _parse(self, operation: OperationModel, request: WireRequest) -> JsonObject:
+        parser = PROTOCOL_PARSERS[self._model.protocol](operation)
+        params = cast(
+            "JsonObject",
+            parser.parse(
+                {
+                    "body": request.body,
+                    "headers": Headers(dict(request.headers)),
+                    "method": request.method,
+                    "url_params": {},
+                    "url_path": request.path,
+                    "values": _form(request),
+                }
+            ),
+        )
+        shape = operation.input_shape
+        if shape is not None:
+            report = ParamValidator().validate(params, shape)
+            if report.has_errors():
+                raise AwsError(self._invalid_parameter_code, report.generate_report())
+        return params
+
+    def _serialize(
+        self, operation: OperationModel, context: RequestContext, result: object
+    ) -> WireResponse:
+        serializer_class = get_serializer_class(self.name, self._model.protocol)
+        serializer = serializer_class(operation_model=operation)
+        serializer.context.request_id = context.request_id
+        answer = serializer.serialize(result)
+        status = result.status if isinstance(result, AwsError) else 200
+        body = answer["body"]
+        headers = {str(k): str(v) for k, v in answer["headers"].items()}
+        headers["x-amzn-RequestId"] = context.request_id
+        raw = body if isinstance(body, bytes) else str(body).encode()
+        return WireResponse(status=status, headers=headers, body=raw)
+
+
+def _form(request: WireRequest) -> "MultiDict[str, str]":
+    text = request.body.decode("utf-8", "replace") if request.method == "POST" else ""
+    content_type = request.headers.get("Content-Type", "")
+    pairs = parse_qsl(request.query_string, keep_blank_values=True)
+    if "x-www-form-urlencoded" in content_type:
+        pairs += parse_qsl(text, keep_blank_values=True)
+    return MultiDict(pairs)

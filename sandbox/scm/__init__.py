@@ -1,0 +1,1 @@
+"""The local Git server and its webhooks."""
