@@ -1,0 +1,144 @@
+"""The Git server with real git over HTTP, and its webhooks with a real receiver."""
+
+import json
+import subprocess
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from queue import Queue
+
+import pytest
+import requests
+from werkzeug.serving import make_server
+
+from sandbox.scm.server import create_app
+from sandbox.scm.webhooks import Deliverer, sign
+
+Received = "Queue[tuple[dict[str, str], bytes]]"
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, Received]]:
+    received: Received = Queue()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            received.put((dict(self.headers), body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/hook", received
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def git_server(tmp_path: Path) -> Iterator[str]:
+    root = tmp_path / "git"
+    root.mkdir()
+    base = "http://127.0.0.1"
+    deliverer = Deliverer(root, base, interval_s=0.02)
+    server = make_server("127.0.0.1", 0, create_app(root, base, deliverer), threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    deliverer.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    deliverer.stop()
+    server.shutdown()
+    server.server_close()
+
+
+def git(folder: Path, *arguments: str) -> str:
+    identity = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
+    done = subprocess.run(
+        ["git", *identity, *arguments], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout.strip()
+
+
+def make_repository(url: str, hook_url: str, work: Path) -> None:
+    requests.post(f"{url}/api/v3/orgs/workshop/repos", json={"name": "app"}, timeout=5)
+    hook = {"events": ["push", "pull_request"], "config": {"url": hook_url, "secret": "s3cret"}}
+    requests.post(f"{url}/api/v3/repos/workshop/app/hooks", json=hook, timeout=5)
+    work.mkdir()
+    git(work, "init", "-q", "-b", "main")
+    (work / "README").write_text("one\n")
+    git(work, "add", ".")
+    git(work, "commit", "-qm", "First")
+    git(work, "push", "-q", f"{url}/workshop/app.git", "main")
+
+
+def test_push_is_announced_with_a_github_shaped_signed_webhook(
+    git_server: str, receiver: tuple[str, Received], tmp_path: Path
+) -> None:
+    hook_url, received = receiver
+    work = tmp_path / "work"
+    make_repository(git_server, hook_url, work)
+
+    headers, body = received.get(timeout=10)
+    payload = json.loads(body)
+    assert headers["X-GitHub-Event"] == "push"
+    assert headers["X-Hub-Signature-256"] == sign("s3cret", body)
+    assert payload["ref"] == "refs/heads/main"
+    assert payload["created"] is True
+    assert payload["head_commit"]["id"] == git(work, "rev-parse", "HEAD")
+    assert payload["head_commit"]["added"] == ["README"]
+    assert payload["repository"]["full_name"] == "workshop/app"
+
+
+def test_second_push_lists_its_commits_and_files(
+    git_server: str, receiver: tuple[str, Received], tmp_path: Path
+) -> None:
+    hook_url, received = receiver
+    work = tmp_path / "work"
+    make_repository(git_server, hook_url, work)
+    received.get(timeout=10)
+    (work / "README").write_text("two\n")
+    git(work, "commit", "-qam", "Second")
+    git(work, "push", "-q", f"{git_server}/workshop/app.git", "main")
+
+    payload = json.loads(received.get(timeout=10)[1])
+    assert payload["created"] is False
+    assert payload["forced"] is False
+    assert [commit["message"] for commit in payload["commits"]] == ["Second"]
+    assert payload["commits"][0]["modified"] == ["README"]
+
+
+def test_opened_pull_request_is_announced(
+    git_server: str, receiver: tuple[str, Received], tmp_path: Path
+) -> None:
+    hook_url, received = receiver
+    work = tmp_path / "work"
+    make_repository(git_server, hook_url, work)
+    received.get(timeout=10)
+    git(work, "push", "-q", f"{git_server}/workshop/app.git", "main:feature")
+    received.get(timeout=10)
+    pull = {"title": "Feature", "head": "feature", "base": "main"}
+    url = f"{git_server}/api/v3/repos/workshop/app/pulls"
+    assert requests.post(url, json=pull, timeout=5).status_code == 201
+
+    headers, body = received.get(timeout=10)
+    payload = json.loads(body)
+    assert headers["X-GitHub-Event"] == "pull_request"
+    assert payload["action"] == "opened"
+    assert payload["pull_request"]["head"]["ref"] == "feature"
+
+
+def test_clone_gets_what_was_pushed(
+    git_server: str, receiver: tuple[str, Received], tmp_path: Path
+) -> None:
+    make_repository(git_server, receiver[0], tmp_path / "work")
+    git(tmp_path, "clone", "-q", "--depth", "1", f"{git_server}/workshop/app.git", "copy")
+    assert (tmp_path / "copy" / "README").read_text() == "one\n"
+
+
+def test_unknown_repository_is_named(git_server: str, tmp_path: Path) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as failed:
+        git(tmp_path, "clone", "-q", f"{git_server}/workshop/absent.git")
+    assert "not found" in failed.value.stderr
