@@ -1,5 +1,6 @@
 """Settings of the sandbox; the only reader of `SANDBOX_*` and of the host's environment."""
 
+import os
 from pathlib import Path
 
 from pydantic import Field
@@ -98,3 +99,8 @@ class Settings(BaseSettings):
     def git_url(self) -> str:
         """The Git server."""
         return f"http://127.0.0.1:{self.git_port}"
+
+
+def host_environment() -> dict[str, str]:
+    """Return the environment of this process, for handing on to others."""
+    return dict(os.environ)

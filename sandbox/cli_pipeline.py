@@ -1,0 +1,246 @@
+"""`sandbox pipeline ...`: lint, run, list, show, logs, approve, abort; over Harness's API."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sandbox import terminal
+from sandbox.cli import as_json, load_settings
+from sandbox.errors import UsageError
+from sandbox.executions import FINAL, StepRow, stage_rows, step_rows
+from sandbox.harness_client import HarnessClient
+from sandbox.harness_target import harness_client
+
+_scope_options = (
+    click.option("--org", default="workshop", show_default=True, envvar="HARNESS_ORG_ID"),
+    click.option(
+        "--project", default="harness_workshop", show_default=True, envvar="HARNESS_PROJECT_ID"
+    ),
+)
+
+
+def scoped(command: Any) -> Any:  # click's decorators are untyped here
+    """Give a command its `--org` and `--project`."""
+    for option in _scope_options:
+        command = option(command)
+    return command
+
+
+@click.group()
+def pipeline() -> None:
+    """Lint, run and watch Harness pipelines.
+
+    Works against the sandbox, or against your Harness where HARNESS_ENDPOINT,
+    HARNESS_ACCOUNT_ID and HARNESS_PLATFORM_API_KEY say so.
+    """
+
+
+@pipeline.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@as_json
+def lint(files: tuple[Path, ...], json_: bool) -> None:
+    """Check pipeline FILES without starting anything.
+
+    Every problem is named with its file, line and YAML path. Exits with 1 when one is an
+    error.
+    """
+    command = [sys.executable, "-W", "ignore", "-m", "fake_harness.lint_main"]
+    if json_:
+        command.append("--json")
+    sys.exit(subprocess.run([*command, *map(str, files)], check=False).returncode)
+
+
+@pipeline.command()
+@click.argument("identifier")
+@click.option("--input-file", type=click.Path(path_type=Path), help="Runtime inputs, YAML.")
+@click.option("--input-set", "input_sets", multiple=True, help="Identifier; may be repeated.")
+@click.option("--wait/--no-wait", default=True, help="Follow the execution to its end.")
+@scoped
+@as_json
+def run(
+    identifier: str,
+    input_file: Path | None,
+    input_sets: tuple[str, ...],
+    wait: bool,
+    org: str,
+    project: str,
+    json_: bool,
+) -> None:
+    """Start pipeline IDENTIFIER. Exits with 1 when the execution does not succeed."""
+    if input_file is not None and not input_file.is_file():
+        raise UsageError(f"There is no file {input_file}.")
+    client = harness_client(load_settings())
+    inputs = input_file.read_text() if input_file else ""
+    execution_id = client.execute(
+        org, project, identifier, inputs_yaml=inputs, input_sets=input_sets
+    )
+    if not wait:
+        _print_id(execution_id, json_)
+        return
+    answer = follow(client, org, project, execution_id, quiet=json_)
+    _print_execution(answer, json_)
+    if answer["pipelineExecutionSummary"]["status"] not in {"Success", "IgnoreFailed"}:
+        sys.exit(1)
+
+
+@pipeline.command("list")
+@click.option("--pipeline", "identifier", default="", help="Only of this pipeline.")
+@click.option("--size", default=20, show_default=True)
+@scoped
+@as_json
+def list_(identifier: str, size: int, org: str, project: str, json_: bool) -> None:
+    """List executions, newest first."""
+    client = harness_client(load_settings())
+    rows = client.executions(org, project, pipeline=identifier, size=size)
+    if json_:
+        terminal.print_json(rows)
+        return
+    terminal.print_table(
+        ("execution", "pipeline", "run", "status", "trigger", "seconds"),
+        [
+            (
+                row["planExecutionId"],
+                row["pipelineIdentifier"],
+                row.get("runSequence", ""),
+                terminal.status_text(row["status"]),
+                row.get("executionTriggerInfo", {}).get("triggerType", ""),
+                _seconds(row),
+            )
+            for row in rows
+        ],
+    )
+
+
+@pipeline.command()
+@click.argument("execution_id")
+@scoped
+@as_json
+def show(execution_id: str, org: str, project: str, json_: bool) -> None:
+    """Show the stages and steps of an execution."""
+    client = harness_client(load_settings())
+    _print_execution(client.execution(org, project, execution_id), json_)
+
+
+@pipeline.command()
+@click.argument("execution_id")
+@click.argument("step", required=False)
+@scoped
+@as_json
+def logs(execution_id: str, step: str | None, org: str, project: str, json_: bool) -> None:
+    """Print the logs of an execution, or of one STEP (its identifier)."""
+    client = harness_client(load_settings())
+    rows = [r for r in step_rows(client.execution(org, project, execution_id)) if r.log_keys]
+    chosen = [row for row in rows if step in {None, row.identifier}]
+    if not chosen:
+        known = ", ".join(dict.fromkeys(row.identifier for row in rows))
+        raise UsageError(f"No step {step!r} with a log.", hint=f"Steps with logs: {known}.")
+    for row in chosen:
+        _print_step_log(client, row, json_)
+
+
+@pipeline.command()
+@click.argument("execution_id")
+@click.option("--reject", is_flag=True, help="Reject instead.")
+@click.option("--comments", default="", help="Kept with the decision.")
+@click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Approver input.")
+@scoped
+@as_json
+def approve(
+    execution_id: str,
+    reject: bool,
+    comments: str,
+    inputs: tuple[str, ...],
+    org: str,
+    project: str,
+    json_: bool,
+) -> None:
+    """Approve (or `--reject`) what EXECUTION_ID waits for."""
+    client = harness_client(load_settings())
+    rows = client.approvals(org, project, execution_id)
+    waiting = [row for row in rows if row["status"] == "WAITING"]
+    if not waiting:
+        raise UsageError(f"Execution {execution_id} waits for no approval.")
+    values = dict(item.split("=", 1) for item in inputs if "=" in item)
+    action = "REJECT" if reject else "APPROVE"
+    client.act_on_approval(waiting[0]["id"], action, comments=comments, inputs=values)
+    if json_:
+        terminal.print_json({"approval": waiting[0]["id"], "action": action})
+    else:
+        terminal.out.print(f"{action.title()}d approval {waiting[0]['id']}.")
+
+
+@pipeline.command()
+@click.argument("execution_id")
+@scoped
+@as_json
+def abort(execution_id: str, org: str, project: str, json_: bool) -> None:
+    """Abort an execution: its running steps are stopped."""
+    client = harness_client(load_settings())
+    client.interrupt(org, project, execution_id, "AbortAll")
+    _print_id(execution_id, json_)
+
+
+def follow(
+    client: HarnessClient, org: str, project: str, execution_id: str, *, quiet: bool = False
+) -> dict[str, Any]:
+    """Wait for an execution's end, printing each change of a step; return its last state."""
+    seen: dict[str, str] = {}
+    while True:
+        answer = client.execution(org, project, execution_id)
+        for row in step_rows(answer):
+            if not quiet and row.status != seen.get(row.uuid) and row.status != "NotStarted":
+                seen[row.uuid] = row.status
+                text = terminal.status_text(row.status)
+                terminal.err.print(f"  {terminal.plain(row.path)}: {text}")
+        if answer["pipelineExecutionSummary"]["status"] in FINAL:
+            return answer
+        time.sleep(0.3)
+
+
+def _print_execution(answer: dict[str, Any], json_: bool) -> None:
+    if json_:
+        terminal.print_json(answer)
+        return
+    summary = answer["pipelineExecutionSummary"]
+    status = terminal.status_text(summary["status"])
+    terminal.out.print(f"{summary['pipelineIdentifier']} {summary['planExecutionId']}: {status}")
+    reason = (summary.get("failureInfo") or {}).get("message")
+    if reason:
+        terminal.out.print(f"Reason: {terminal.plain(str(reason))}")
+    rows: list[tuple[str, str, str, str]] = []
+    for stage in stage_rows(answer):
+        rows.append((stage.name, "", terminal.status_text(stage.status), f"{stage.seconds:.1f}"))
+        rows += [
+            ("", step.path, terminal.status_text(step.status), f"{step.seconds:.1f}")
+            for step in step_rows(answer)
+            if step.stage == stage.identifier
+        ]
+    terminal.print_table(("stage", "step", "status", "seconds"), rows)
+
+
+def _print_step_log(client: HarnessClient, row: StepRow, json_: bool) -> None:
+    for key in row.log_keys:
+        if not json_:
+            terminal.out.print(f"[bold]{terminal.plain(row.path)}[/bold]")
+        for line in client.log_lines(key):
+            if json_:
+                terminal.print_json({"step": row.identifier, **line})
+            else:
+                click.echo(str(line.get("out", "")).rstrip("\n"))
+
+
+def _print_id(execution_id: str, json_: bool) -> None:
+    if json_:
+        terminal.print_json({"planExecutionId": execution_id})
+    else:
+        click.echo(execution_id)
+
+
+def _seconds(row: dict[str, Any]) -> str:
+    if not row.get("endTs"):
+        return ""
+    return f"{(row['endTs'] - row['startTs']) / 1000:.1f}"

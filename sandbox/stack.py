@@ -1,0 +1,114 @@
+"""Which processes make the sandbox, and how each is started; nothing is started here."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from sandbox.aws.elbv2.bootstrap import envoy_command
+from sandbox.environments import Target, aws_variables, switch
+from sandbox.settings import Settings
+from sandbox.supervisor import ProcessSpec
+
+
+def process_specs(
+    settings: Settings, host_env: Mapping[str, str], *, terraform_config: Path | None = None
+) -> tuple[ProcessSpec, ...]:
+    """Return every process of the sandbox, in the order in which they are shown."""
+    own = sandbox_variables(settings)
+    harness = harness_process_variables(settings)
+    python = (sys.executable, "-W", "ignore", "-m")
+    local = switch(Target.LOCAL, settings, terraform_config=terraform_config).set
+    return (
+        ProcessSpec(
+            name="aws",
+            command=(*python, "sandbox.aws.server"),
+            env=own,
+            ready_url=f"{settings.aws_url}/_sandbox/health",
+            port=settings.aws_port,
+            stop_timeout_s=20,
+        ),
+        ProcessSpec(name="envoy", command=envoy_command(settings)),
+        ProcessSpec(
+            name="proxy",
+            command=(*python, "sandbox.proxy"),
+            env=own,
+            port=settings.proxy_port,
+        ),
+        ProcessSpec(
+            name="harness",
+            command=(*python, "fake_harness.server"),
+            env=harness,
+            ready_url=f"{settings.harness_url}/health",
+            port=settings.harness_port,
+        ),
+        ProcessSpec(name="engine", command=(*python, "fake_harness.engine_main"), env=harness),
+        ProcessSpec(
+            name="delegate",
+            command=(*python, "fake_harness.delegate_main"),
+            env={**local, **delegate_variables(settings), "PATH": tool_path(host_env)},
+            stop_timeout_s=20,
+        ),
+        ProcessSpec(
+            name="git",
+            command=(*python, "sandbox.scm.server"),
+            env=own,
+            ready_url=f"{settings.git_url}/health",
+            port=settings.git_port,
+        ),
+    )
+
+
+def sandbox_variables(settings: Settings) -> dict[str, str]:
+    """Return the settings as `SANDBOX_*`, so that every process has the same ones."""
+    values = settings.model_dump(exclude_none=True)
+    values["home"] = settings.home.resolve()
+    return {f"SANDBOX_{name.upper()}": str(value) for name, value in values.items()}
+
+
+def harness_process_variables(settings: Settings) -> dict[str, str]:
+    """Return what the Harness API and the engine read."""
+    home = settings.harness_dir.resolve()
+    return {
+        "FAKE_HARNESS_HOST": settings.bind,
+        "FAKE_HARNESS_PORT": str(settings.harness_port),
+        "FAKE_HARNESS_STATE_DIR": str(home),
+        "FAKE_HARNESS_MASTER_KEY_FILE": str(home / "master.key"),
+        "FAKE_HARNESS_ACCOUNT_ID": settings.harness_account_id,
+        "FAKE_HARNESS_API_KEY": settings.harness_api_key,
+        "FAKE_HARNESS_TIME_SCALE": str(settings.time_scale),
+        "FAKE_HARNESS_PUBLIC_URL": settings.harness_url,
+    }
+
+
+def delegate_variables(settings: Settings) -> dict[str, str]:
+    """Return what the delegate reads, in the names of Harness's own delegate image."""
+    return {
+        "ACCOUNT_ID": settings.harness_account_id,
+        "MANAGER_HOST_AND_PORT": settings.harness_url,
+        "DELEGATE_NAME": settings.delegate_name,
+        "DELEGATE_TAGS": settings.delegate_tags,
+        "FAKE_HARNESS_DELEGATE_WORK_DIR": str((settings.home / "delegate").resolve()),
+        "FAKE_HARNESS_TIME_SCALE": str(settings.time_scale),
+        "FAKE_HARNESS_IMAGE_BUILDER": f"{sys.executable} -W ignore -m sandbox.aws.builder",
+        "SANDBOX_HOME": str(settings.home.resolve()),
+    }
+
+
+def tool_path(host_env: Mapping[str, str]) -> str:
+    """Return the PATH of pipeline steps: the host's tools, then the sandbox's own.
+
+    The sandbox's come last, so that a step's `python3` is the host's, as on a build machine.
+    """
+    beside = Path(sys.executable).parent
+    scanners = beside.parent.parent / "tools" / ".venv" / "bin"
+    host = [
+        entry
+        for entry in host_env.get("PATH", "/usr/local/bin:/usr/bin:/bin").split(":")
+        if entry and Path(entry) != beside
+    ]
+    return ":".join([*host, str(scanners), str(beside)])
+
+
+def task_variables(settings: Settings) -> dict[str, str]:
+    """Return what a task's containers get so that AWS SDKs in them reach the local AWS."""
+    return aws_variables(settings)
