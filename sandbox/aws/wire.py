@@ -4,12 +4,15 @@ Requests are parsed and answers written with botocore's service models (through 
 protocol code), so a handler sees plain parameters in AWS's spelling and returns the same.
 """
 
+import json
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import cast
 from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
 
 from botocore.model import OperationNotFoundError
 from botocore.validate import ParamValidator
@@ -17,6 +20,7 @@ from moto.core.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.serialize import get_serializer_class
 from moto.core.utils import get_service_model
+from requests.structures import CaseInsensitiveDict
 from werkzeug.datastructures import Headers, MultiDict
 
 from sandbox.errors import AwsError, not_implemented
@@ -42,7 +46,24 @@ class WireRequest:
     path: str
     query_string: str
     headers: Mapping[str, str]
+    """Names in any case: lookups must not depend on it (see `HeaderMap`)."""
     body: bytes
+    raw_uri: str = ""
+    """The request target as it was sent, percent-encoded, with its query string."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigningScope:
+    """Who signed a request, and for which service and region."""
+
+    access_key_id: str
+    region: str
+    service: str
+    """The signing name: `ecs`, `elasticloadbalancing`, `s3`, ..."""
+
+
+HeaderMap = CaseInsensitiveDict[str]
+"""Headers of a `WireRequest`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +73,63 @@ class WireResponse:
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+_XML_SERVICES = frozenset({"s3", "s3express", "route53", "cloudfront"})
+"""Signing names of the REST services that answer in XML."""
+
+_SCOPE = re.compile(r"([^/=\s]*)/\d{8}/([^/]+)/([^/]+)/aws4_request")
+
+
+def signing_scope(request: WireRequest) -> SigningScope | None:
+    """Read the SigV4 credential scope from the header or the presigned URL.
+
+    Returns None for an unsigned request. The signature itself is not checked.
+    """
+    credential = request.headers.get("Authorization", "")
+    if not credential and "X-Amz-Credential=" in request.query_string:
+        credential = dict(parse_qsl(request.query_string)).get("X-Amz-Credential", "")
+    match = _SCOPE.search(credential)
+    if match is None:
+        return None
+    key, region, service = match.groups()
+    return SigningScope(access_key_id=key, region=region, service=service.lower())
+
+
+def error_response(request: WireRequest, error: AwsError) -> WireResponse:
+    """Shape an error for a request whose service model is not at hand."""
+    request_id = str(uuid.uuid4())
+    headers = {"x-amzn-RequestId": request_id}
+    if _speaks_json(request):
+        headers |= {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": error.code}
+        text = json.dumps({"__type": error.code, "message": error.message})
+    else:
+        headers["Content-Type"] = "text/xml"
+        text = _xml_error(request, error, request_id)
+    return WireResponse(status=error.status, headers=headers, body=text.encode())
+
+
+def _speaks_json(request: WireRequest) -> bool:
+    if "X-Amz-Target" in request.headers:
+        return True
+    scope = signing_scope(request)
+    if scope is None or scope.service in _XML_SERVICES:
+        return False
+    return "x-www-form-urlencoded" not in request.headers.get("Content-Type", "")
+
+
+def _xml_error(request: WireRequest, error: AwsError, request_id: str) -> str:
+    scope = signing_scope(request)
+    service = scope.service if scope else "s3"
+    fields = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
+    if service == "s3":
+        return f"<Error>{fields}<RequestId>{request_id}</RequestId></Error>"
+    if service == "ec2":
+        errors = f"<Errors><Error>{fields}</Error></Errors>"
+        return f"<Response>{errors}<RequestID>{request_id}</RequestID></Response>"
+    kind = "Sender" if error.status < 500 else "Receiver"
+    inner = f"<Error><Type>{kind}</Type>{fields}</Error><RequestId>{request_id}</RequestId>"
+    return f"<ErrorResponse>{inner}</ErrorResponse>"
 
 
 Handler = Callable[[RequestContext, JsonObject], JsonObject]
@@ -96,7 +174,7 @@ class AwsService:
         target = request.headers.get("X-Amz-Target", "")
         if target:
             return target.rpartition(".")[2]
-        return _form(request).get("Action", "")
+        return form_parameters(request).get("Action", "")
 
     def handle(self, context: RequestContext, request: WireRequest) -> WireResponse:
         """Parse, run and answer one request; an `AwsError` becomes its wire form."""
@@ -126,7 +204,7 @@ class AwsService:
                     "method": request.method,
                     "url_params": {},
                     "url_path": request.path,
-                    "values": _form(request),
+                    "values": form_parameters(request),
                 }
             ),
         )
@@ -152,7 +230,8 @@ class AwsService:
         return WireResponse(status=status, headers=headers, body=raw)
 
 
-def _form(request: WireRequest) -> "MultiDict[str, str]":
+def form_parameters(request: WireRequest) -> "MultiDict[str, str]":
+    """Read query string and form body; an operation is named by `Action`."""
     text = request.body.decode("utf-8", "replace") if request.method == "POST" else ""
     content_type = request.headers.get("Content-Type", "")
     pairs = parse_qsl(request.query_string, keep_blank_values=True)

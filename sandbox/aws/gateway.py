@@ -1,0 +1,241 @@
+"""The one AWS endpoint: finds who answers a request; it knows no service's meaning.
+
+/_sandbox/<name>   operator routes, registered by their parts; /_sandbox/health is here
+/v2/...            the OCI registry of ECR
+anything else      by signing scope or X-Amz-Target: a service of ours, else moto
+"""
+
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from sandbox.aws.wire import (
+    AwsService,
+    HeaderMap,
+    RequestContext,
+    WireRequest,
+    WireResponse,
+    error_response,
+    form_parameters,
+    signing_scope,
+)
+from sandbox.errors import AwsError
+
+log = logging.getLogger(__name__)
+
+Environ = dict[str, Any]
+StartResponse = Callable[..., object]
+WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+HEALTH_PATH = "/_sandbox/health"
+REGISTRY_PREFIX = "/v2/"
+
+_SIGNING_NAMES = {"elasticloadbalancing": "elbv2"}
+"""Signing name to botocore's service name, where they differ."""
+
+_TARGETS = {
+    "AmazonEC2ContainerServiceV20141113": "ecs",
+    "AmazonEC2ContainerRegistry_V20150921": "ecr",
+    "Logs_20140328": "logs",
+}
+"""`X-Amz-Target` prefixes of our services, for requests that nobody signed."""
+
+_CLASSIC_ELB_VERSION = "2012-06-01"
+
+
+class Forwarder(Protocol):
+    """Who answers what is not ours: moto."""
+
+    def handle(self, context: RequestContext, request: WireRequest) -> WireResponse:
+        """Answer one request; concurrent calls are expected."""
+
+    def services(self) -> Sequence[str]:
+        """Return botocore names of the services that it can answer for."""
+
+
+class Lifecycle(Protocol):
+    """A part with a background loop."""
+
+    def start(self) -> None:
+        """Start the loop; called once, in the process that serves."""
+
+    def stop(self) -> None:
+        """Stop the loop and wait for it."""
+
+
+class Gateway:
+    """WSGI application of the local AWS."""
+
+    def __init__(
+        self,
+        *,
+        services: Mapping[str, AwsService],
+        moto: Forwarder,
+        account_id: str,
+        region: str,
+        registry: WsgiApp | None = None,
+        routes: Mapping[str, WsgiApp] | None = None,
+        loops: Sequence[Lifecycle] = (),
+    ) -> None:
+        """Compose the endpoint.
+
+        Args:
+            services: ours, by botocore's service name.
+            moto: answers for every other service.
+            account_id: the account of every caller.
+            region: the region of unsigned requests.
+            registry: the OCI registry, for `/v2/`.
+            routes: path prefix (`/_sandbox/...`) to WSGI application.
+            loops: parts to start with `start()` and to stop in reverse order.
+
+        """
+        self._services = dict(services)
+        self._moto = moto
+        self._account_id = account_id
+        self._region = region
+        self._registry = registry
+        self._routes = dict(routes or {})
+        self._loops = tuple(loops)
+
+    def start(self) -> None:
+        """Start every background loop, in order."""
+        for loop in self._loops:
+            loop.start()
+
+    def stop(self) -> None:
+        """Stop every background loop, last one first."""
+        for loop in reversed(self._loops):
+            loop.stop()
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one HTTP request."""
+        path = environ.get("PATH_INFO", "/")
+        if path == HEALTH_PATH:
+            return _send(self._health(), start_response)
+        for prefix, application in self._routes.items():
+            if path == prefix or path.startswith(prefix.rstrip("/") + "/"):
+                return application(environ, start_response)
+        if path.startswith("/_sandbox/"):
+            return _send(_no_route(path), start_response)
+        # A bucket may be named "v2"; its requests are signed for S3, a registry's never are.
+        if f"{path}/".startswith(REGISTRY_PREFIX) and not _is_signed(environ):
+            return self._serve_registry(environ, start_response)
+        request = read_request(environ)
+        return _send(self.handle(request), start_response)
+
+    def handle(self, request: WireRequest) -> WireResponse:
+        """Answer one AWS request; never raises."""
+        scope = signing_scope(request)
+        context = RequestContext(
+            account_id=self._account_id,
+            region=scope.region if scope else self._region,
+            access_key_id=scope.access_key_id if scope else "",
+        )
+        name = self.service_name(request)
+        try:
+            service = self._services.get(name)
+            if service is not None:
+                return service.handle(context, request)
+            return self._moto.handle(context, request)
+        except AwsError as error:
+            return error_response(request, error)
+        except Exception as error:
+            # The edge of the server: one broken request must not end the others.
+            log.exception("request_failed", extra={"service": name, "path": request.path})
+            message = f"The local AWS failed in {name or 'moto'}: {type(error).__name__}: {error}"
+            return error_response(request, AwsError("InternalFailure", message, status=500))
+
+    def service_name(self, request: WireRequest) -> str:
+        """Return botocore's name of the service that a request is for; "" when unknown."""
+        scope = signing_scope(request)
+        if scope is None:
+            prefix = request.headers.get("X-Amz-Target", "").partition(".")[0]
+            return _TARGETS.get(prefix, "")
+        if scope.service == "elasticloadbalancing":
+            classic = form_parameters(request).get("Version") == _CLASSIC_ELB_VERSION
+            return "elb" if classic else "elbv2"
+        return _SIGNING_NAMES.get(scope.service, scope.service)
+
+    def _health(self) -> WireResponse:
+        ours = {name: {"status": "running", "by": "sandbox"} for name in self._services}
+        theirs = {
+            name: {"status": "running", "by": "moto"}
+            for name in self._moto.services()
+            if name not in ours
+        }
+        body = {"status": "running", "services": dict(sorted((theirs | ours).items()))}
+        return _json(HTTPStatus.OK, body)
+
+    def _serve_registry(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        if self._registry is None:
+            error = {"code": "UNSUPPORTED", "message": "The local AWS has no registry."}
+            return _send(_json(HTTPStatus.NOT_IMPLEMENTED, {"errors": [error]}), start_response)
+        return self._registry(environ, start_response)
+
+
+def read_request(environ: Environ) -> WireRequest:
+    """Read a WSGI request whole."""
+    headers = HeaderMap()
+    for key, value in environ.items():
+        if key.startswith("HTTP_"):
+            headers[key[5:].replace("_", "-").title()] = value
+    if environ.get("CONTENT_TYPE"):
+        headers["Content-Type"] = environ["CONTENT_TYPE"]
+    path = environ.get("PATH_INFO", "/")
+    query = environ.get("QUERY_STRING", "")
+    raw_uri = environ.get("RAW_URI") or (f"{path}?{query}" if query else path)
+    return WireRequest(
+        method=environ["REQUEST_METHOD"],
+        path=path.encode("latin-1").decode("utf-8", "replace"),
+        query_string=query,
+        headers=headers,
+        body=_read_body(environ),
+        raw_uri=raw_uri,
+    )
+
+
+def _read_body(environ: Environ) -> bytes:
+    source = environ["wsgi.input"]
+    length = environ.get("CONTENT_LENGTH")
+    if length:
+        body: bytes = source.read(int(length))
+        return body
+    if "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower():
+        chunked: bytes = source.read()  # the server ends the stream at the last chunk
+        return chunked
+    return b""
+
+
+def _is_signed(environ: Environ) -> bool:
+    return "AWS4-HMAC-SHA256" in environ.get("HTTP_AUTHORIZATION", "") + environ.get(
+        "QUERY_STRING", ""
+    )
+
+
+def _send(answer: WireResponse, start_response: StartResponse) -> Iterable[bytes]:
+    headers = [(k, v) for k, v in answer.headers.items() if k.lower() != "content-length"]
+    # An answer to HEAD has no body, and still says how long the object is.
+    lengths = [v for k, v in answer.headers.items() if k.lower() == "content-length"]
+    length = str(len(answer.body)) if answer.body or not lengths else lengths[0]
+    if answer.status != HTTPStatus.NO_CONTENT:
+        headers.append(("Content-Length", length))
+    start_response(f"{answer.status} {_phrase(answer.status)}", headers)
+    return [answer.body]
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def _json(status: HTTPStatus, body: Mapping[str, object]) -> WireResponse:
+    headers = {"Content-Type": "application/json"}
+    return WireResponse(status=status, headers=headers, body=json.dumps(body).encode())
+
+
+def _no_route(path: str) -> WireResponse:
+    return _json(HTTPStatus.NOT_FOUND, {"message": f"The local AWS has no route {path}."})

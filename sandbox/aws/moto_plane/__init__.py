@@ -1,0 +1,1 @@
+"""Every AWS service that is not ours, by moto, extended from outside."""

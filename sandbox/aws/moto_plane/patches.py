@@ -1,0 +1,44 @@
+"""Changes to moto's process-wide state, made once, before any service is loaded.
+
+Everything here replaces a public module attribute from outside; moto's files are not
+touched. What adds operations or resources lives in `responses.py`, `acm.py` and `iam.py`.
+"""
+
+import functools
+
+import moto.backends
+import moto.core
+import moto.core.common_models
+import moto.core.models
+import moto.core.responses
+import moto.core.utils
+
+
+def apply_patches(account_id: str) -> None:
+    """Prepare moto for one account. Must run before a service of moto is imported."""
+    _name_account(account_id)
+    _stop_instance_tracking()
+    _cache_lookups()
+
+
+def _name_account(account_id: str) -> None:
+    # Imported by name in many modules, so it must be set before they are loaded.
+    moto.core.models.DEFAULT_ACCOUNT_ID = account_id
+    moto.core.DEFAULT_ACCOUNT_ID = account_id  # type: ignore[attr-defined]
+
+
+def _stop_instance_tracking() -> None:
+    """Keep no list of every model ever made: moto's dashboard wants it, memory does not."""
+
+    def new(cls: type, *_args: object, **_kwargs: object) -> object:
+        return object.__new__(cls)
+
+    moto.core.common_models.BaseModel.__new__ = new  # type: ignore[method-assign, assignment]
+
+
+def _cache_lookups() -> None:
+    """Cache what moto works out again for each request though it never changes."""
+    modules = tuple(moto.backends.list_of_moto_modules())
+    moto.backends.list_of_moto_modules = lambda: modules
+    names = functools.cache(moto.core.utils.method_names_from_class)
+    moto.core.responses.method_names_from_class = names  # type: ignore[attr-defined]

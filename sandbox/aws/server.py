@@ -1,0 +1,147 @@
+"""The process of the local AWS: composes its parts and serves them; no part's logic.
+
+gunicorn with one threaded worker. The parts are built and their loops started in the
+worker, so a worker that dies is built anew from its state directory by the master.
+"""
+
+import errno
+import logging
+import socket
+import sys
+from pathlib import Path
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+
+from sandbox.errors import DependencyError, SandboxError, UsageError
+from sandbox.settings import Settings
+
+log = logging.getLogger(__name__)
+
+THREADS = 32
+GRACE_S = 10
+WORKER_SILENCE_S = 120
+"""A worker whose main thread is silent for so long is replaced."""
+
+
+def main() -> int:
+    """Serve until SIGTERM; returns the exit code."""
+    settings = Settings()
+    try:
+        prepare(settings)
+    except SandboxError as error:
+        sys.stderr.write(f"{error.message}\n{error.hint}\n")
+        return error.exit_code
+    Server(settings).run()
+    return 0
+
+
+def prepare(settings: Settings) -> None:
+    """Check what the server needs before it forks.
+
+    Raises:
+        DependencyError: the port is taken.
+        UsageError: the state directory cannot be written.
+
+    """
+    try:
+        settings.aws_dir.mkdir(parents=True, exist_ok=True)
+        probe = settings.aws_dir / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        message = f"The state directory {settings.home} cannot be written: {error.strerror}."
+        hint = "Set SANDBOX_HOME to a directory that you own."
+        raise UsageError(message, hint=hint) from error
+    require_free_port(settings.bind, settings.aws_port)
+
+
+def require_free_port(address: str, port: int) -> None:
+    """Raise a `DependencyError` that names the port, and its holder where known."""
+    with socket.socket() as probe:
+        # As gunicorn does: closed connections that still linger do not hold the port.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            reason = "is taken" if error.errno == errno.EADDRINUSE else str(error.strerror)
+            holder = port_holder(port)
+            by = f" by {holder}" if holder else ""
+            message = f"Port {port} on {address} {reason}{by}."
+            hint = "Stop that process, or choose another port with SANDBOX_AWS_PORT."
+            raise DependencyError(message, hint=hint) from error
+
+
+def port_holder(port: int) -> str:
+    """Name the process that listens on `port`, as far as /proc shows it."""
+    inodes = _listening_inodes(port)
+    if not inodes:
+        return ""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            links = {str(fd.readlink()) for fd in (process / "fd").iterdir()}
+            if links & inodes:
+                name = (process / "comm").read_text().strip()
+                return f"process {process.name} ({name})"
+        except OSError:
+            continue  # it ended meanwhile, or belongs to someone else
+    return ""
+
+
+def _listening_inodes(port: int) -> set[str]:
+    inodes = set()
+    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
+        if not table.exists():
+            continue
+        for line in table.read_text().splitlines()[1:]:
+            fields = line.split()
+            listening = fields[3] == "0A"
+            if listening and int(fields[1].rpartition(":")[2], 16) == port:
+                inodes.add(f"socket:[{fields[9]}]")
+    return inodes
+
+
+class Server(BaseApplication):  # type: ignore[misc]
+    """gunicorn around the gateway."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._gateway: Any = None
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Configure gunicorn; nothing is read from its own files or variables."""
+        options = {
+            "bind": f"{self._settings.bind}:{self._settings.aws_port}",
+            "worker_class": "gthread",
+            "workers": 1,
+            "threads": THREADS,
+            "keepalive": 75,
+            "timeout": WORKER_SILENCE_S,
+            "graceful_timeout": GRACE_S,
+            "control_socket_disable": True,
+            "proc_name": "sandbox-aws",
+            "post_worker_init": self._start_loops,
+            "worker_exit": self._stop_loops,
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:
+        """Build the gateway; gunicorn calls this in the worker, after the fork."""
+        # Imported here so that the master stays small: it only watches the worker.
+        from sandbox.aws.composition import build_gateway
+
+        self._gateway = build_gateway(self._settings)
+        return self._gateway
+
+    def _start_loops(self, _worker: Any) -> None:
+        self._gateway.start()
+
+    def _stop_loops(self, _server: Any, _worker: Any) -> None:
+        if self._gateway is not None:
+            self._gateway.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
