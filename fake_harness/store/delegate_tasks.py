@@ -12,8 +12,10 @@ from sqlalchemy import Connection, RowMapping, and_, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from fake_harness.crypto import Cipher
 from fake_harness.pipeline.plan import JsonObject
 from fake_harness.store.delegates import Delegate
+from fake_harness.store.markers import seal_outputs
 from fake_harness.store.tables import delegate_tasks
 
 LEASE_S = 60.0
@@ -48,7 +50,7 @@ class NewTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DelegateTask:
-    """One task. `package.secrets` is filled in by the API as it hands the package out."""
+    """One task. `package` holds no secret values: `markers.with_secrets` adds them on handout."""
 
     id: str
     account: str
@@ -210,8 +212,9 @@ def complete(
     result: JsonObject,
     *,
     now: datetime,
+    cipher: Cipher,
 ) -> bool:
-    """Store the result of a task, once.
+    """Store the result of a task, once; its secret outputs are sealed (`markers.py`).
 
     Returns True when it is stored, now or by an earlier call; False when the task is not
     this delegate's. The result of a cancelled task is kept as the end of its abort only.
@@ -226,7 +229,7 @@ def complete(
     connection.execute(
         update(delegate_tasks)
         .where(*mine, column.status != TaskStatus.QUEUED.value, column.result.is_(None))
-        .values(result=dict(result))
+        .values(result=seal_outputs(connection, task_id, result, cipher=cipher))
     )
     task = get_task(connection, task_id)
     return task is not None and task.delegate_id == delegate_id and task.result is not None

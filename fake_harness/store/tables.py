@@ -79,6 +79,14 @@ secret_values = Table(
     Column("ciphertext", LargeBinary, nullable=False),
 )
 
+output_secrets = Table(
+    "output_secrets",
+    metadata,
+    Column("id", String, primary_key=True),
+    Column("plan_execution_id", String, nullable=False, index=True),
+    Column("ciphertext", LargeBinary, nullable=False),
+)
+
 run_sequences = Table(
     "run_sequences",
     metadata,
