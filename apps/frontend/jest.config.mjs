@@ -11,7 +11,17 @@ const config = {
   coverageThreshold: { global: { statements: 80, branches: 80, functions: 80, lines: 80 } },
   reporters: [
     "default",
-    ["jest-junit", { outputDirectory: "reports", outputName: "junit.xml", suiteName: "frontend" }],
+    [
+      "jest-junit",
+      {
+        outputDirectory: "reports",
+        outputName: "junit.xml",
+        suiteName: "frontend",
+        suiteNameTemplate: "{filename}",
+        classNameTemplate: "{filename}",
+        titleTemplate: "{classname} {title}",
+      },
+    ],
   ],
 };
 

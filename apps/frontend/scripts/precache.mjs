@@ -8,7 +8,11 @@ export async function builtFiles(root) {
   const entries = await readdir(root, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile())
-    .map((entry) => relative(root, join(entry.parentPath ?? entry.path, entry.name)).split(sep).join("/"))
+    .map((entry) =>
+      relative(root, join(entry.parentPath ?? entry.path, entry.name))
+        .split(sep)
+        .join("/"),
+    )
     .sort();
 }
 
@@ -34,7 +38,10 @@ export async function writePrecache(root) {
   const source = await readFile(worker, "utf8");
   const built = source
     .replace("const PRECACHE = [];", `const PRECACHE = ${JSON.stringify(addresses)};`)
-    .replace('const RELEASE = "development";', `const RELEASE = "${release.digest("hex").slice(0, 12)}";`);
+    .replace(
+      'const RELEASE = "development";',
+      `const RELEASE = "${release.digest("hex").slice(0, 12)}";`,
+    );
   if (built === source) throw new Error(`${worker} has no place for the list of files`);
   await writeFile(worker, built);
   return addresses;

@@ -5,7 +5,9 @@ export default function NotFound() {
     <div className="page lost">
       <p className="eyebrow">404</p>
       <h1>This road ends here.</h1>
-      <p className="lead">There is no page at this address. Nothing is broken; the way back is short.</p>
+      <p className="lead">
+        There is no page at this address. Nothing is broken; the way back is short.
+      </p>
       <p className="actions">
         <Link className="button primary" href="/">
           To the dashboard

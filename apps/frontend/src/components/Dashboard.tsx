@@ -20,9 +20,11 @@ export function Dashboard() {
           From push to production, <em>in plain sight.</em>
         </h1>
         <p className="lead">
-          Every commit to this repository travels the same road: built, tested, scanned, tried in dev,
-          approved, and let into production a few requests at a time.{" "}
-          <Link href="/road/">Walk the road</Link>
+          Every commit to this repository travels the same road: built, tested, scanned, tried in
+          dev, approved, and let into production a few requests at a time.{" "}
+          <Link className={styles.walk} href="/road/">
+            Walk the road
+          </Link>
         </p>
       </section>
       <RoadStrip />

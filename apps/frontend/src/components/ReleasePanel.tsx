@@ -12,8 +12,18 @@ export function ReleasePanel({ latest }: { latest: Sample | undefined }) {
       </header>
       <dl className="facts">
         <Fact label="Name" value={health?.release} />
-        <Fact label="API" value={health && shortVersion(health.version)} title={health?.version} code />
-        <Fact label="Front end" value={shortVersion(FRONTEND_VERSION)} title={FRONTEND_VERSION} code />
+        <Fact
+          label="API"
+          value={health && shortVersion(health.version)}
+          title={health?.version}
+          code
+        />
+        <Fact
+          label="Front end"
+          value={shortVersion(FRONTEND_VERSION)}
+          title={FRONTEND_VERSION}
+          code
+        />
         <Fact label="Stage" value={health?.environment} />
         <Fact label="Task" value={health?.instance} code />
         <Fact label="Latency" value={latest && `${Math.round(latest.latency_ms)} ms`} />
@@ -32,7 +42,11 @@ function Status({ latest }: { latest: Sample | undefined }) {
     );
   }
   const good = latest.health.status === "ok";
-  return <span className={`badge ${good ? "good" : "bad"}`}>{good ? "healthy" : latest.health.status}</span>;
+  return (
+    <span className={`badge ${good ? "good" : "bad"}`}>
+      {good ? "healthy" : latest.health.status}
+    </span>
+  );
 }
 
 function Fact({

@@ -1,4 +1,4 @@
-import { CANARY, STATIONS, type Station } from "@/lib/road";
+import { CANARY, STATIONS, STOPS, type Station } from "@/lib/road";
 import styles from "./Road.module.css";
 
 const STAGES: Record<Station["where"], string> = {
@@ -19,25 +19,46 @@ export function Road() {
           journey; none can be skipped.
         </p>
       </header>
-      <ol className={styles.road}>
-        {STATIONS.map((station) => (
-          <li key={station.id} id={station.id} className={styles.station}>
-            <span className={`${styles.stage} ${styles[station.where]}`}>{STAGES[station.where]}</span>
-            <div>
-              <h2>{station.name}</h2>
-              <p className={styles.line}>{station.line}</p>
-              <p>{station.detail}</p>
-              {station.id === "canary" && <Canary />}
-              <ul className={styles.steps} aria-label={`Steps of ${station.name}`}>
-                {station.steps.map((step) => (
-                  <li key={step}>{step}</li>
-                ))}
-              </ul>
-            </div>
-          </li>
-        ))}
-      </ol>
+      <div className={styles.columns}>
+        <ol className={styles.road}>
+          {STATIONS.map((station) => (
+            <li key={station.id} id={station.id} className={styles.station}>
+              <span className={`${styles.stage} ${styles[station.where]}`}>
+                {STAGES[station.where]}
+              </span>
+              <div>
+                <h2>{station.name}</h2>
+                <p className={styles.line}>{station.line}</p>
+                <p>{station.detail}</p>
+                {station.id === "canary" && <Canary />}
+                <ul className={styles.steps} aria-label={`Steps of ${station.name}`}>
+                  {station.steps.map((step) => (
+                    <li key={step}>{step}</li>
+                  ))}
+                </ul>
+              </div>
+            </li>
+          ))}
+        </ol>
+        <Stops />
+      </div>
     </div>
+  );
+}
+
+function Stops() {
+  return (
+    <aside className={`card ${styles.stops}`} aria-labelledby="stops">
+      <h2 id="stops">What stops it</h2>
+      <dl>
+        {STOPS.map(({ when, then }) => (
+          <div key={when}>
+            <dt>{when}</dt>
+            <dd>{then}</dd>
+          </div>
+        ))}
+      </dl>
+    </aside>
   );
 }
 
@@ -49,7 +70,7 @@ function Canary() {
           <span className={styles.track} aria-hidden="true">
             <span style={{ width: `${percent}%` }} />
           </span>
-          {percent} %
+          {percent}&nbsp;%
         </li>
       ))}
     </ol>

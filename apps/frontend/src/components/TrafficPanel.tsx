@@ -12,7 +12,9 @@ export function TrafficPanel({ traffic }: { traffic: Traffic }) {
       <header className="card-head">
         <div>
           <h2 id="traffic">Who answers?</h2>
-          <p className="hint">One request a second through the load balancer, coloured by version.</p>
+          <p className="hint">
+            One request a second through the load balancer, coloured by version.
+          </p>
         </div>
         <div className="actions">
           <button type="button" className="button" onClick={traffic.toggle} aria-pressed={!running}>
@@ -58,7 +60,7 @@ export function TrafficPanel({ traffic }: { traffic: Traffic }) {
           <li key={version ?? "failed"}>
             <span className={`${styles.swatch} ${hueOf(seen, version)}`} aria-hidden="true" />
             {version === null ? "no answer" : <code title={version}>{shortVersion(version)}</code>}
-            <strong>{percent} %</strong>
+            <strong>{percent}&nbsp;%</strong>
             <span className="hint">{count}</span>
           </li>
         ))}

@@ -50,10 +50,21 @@ export function UserRow({
       <div className={styles.actions}>
         {asking ? (
           <>
-            <button type="button" className="button bad" onClick={confirm} disabled={busy} autoFocus>
+            <button
+              type="button"
+              className="button bad"
+              onClick={confirm}
+              disabled={busy}
+              autoFocus
+            >
               Delete {user.name}
             </button>
-            <button type="button" className="button" onClick={() => setAsking(false)} disabled={busy}>
+            <button
+              type="button"
+              className="button"
+              onClick={() => setAsking(false)}
+              disabled={busy}
+            >
               Keep
             </button>
           </>

@@ -29,7 +29,8 @@ export function UsersView() {
         <section className="card" aria-labelledby="people" aria-busy={state.phase === "loading"}>
           <header className="card-head">
             <h2 id="people">
-              People {state.phase === "loaded" && <span className="hint">{state.users.length}</span>}
+              People{" "}
+              {state.phase === "loaded" && <span className="hint">{state.users.length}</span>}
             </h2>
             <div className={styles.tools}>
               <input

@@ -9,6 +9,27 @@ export interface Station {
   steps: string[];
 }
 
+/** What stops the journey, and what happens then. */
+export const STOPS = [
+  { when: "A test fails", then: "CI ends there. Nothing is scanned, nothing is published." },
+  {
+    when: "A scanner finds something High",
+    then: "The finding is listed with its place; no image is pushed.",
+  },
+  {
+    when: "New tasks stay unhealthy in dev",
+    then: "The old tasks keep serving, and the stage rolls back.",
+  },
+  {
+    when: "Somebody rejects",
+    then: "The execution ends with the name and the comment. Production is untouched.",
+  },
+  {
+    when: "The gate is closed at 10\u00a0%",
+    then: "Nine of ten requests never met the release. The balancer sends back the tenth, and the execution fails with the check's own words.",
+  },
+];
+
 export const CANARY = [10, 25, 50, 100] as const;
 
 export const STATIONS: Station[] = [
@@ -28,7 +49,7 @@ export const STATIONS: Station[] = [
     line: "Two applications, tested side by side.",
     detail:
       "pytest and Jest run in parallel. Their JUnit reports and coverage belong to the execution: a red test is a red step with a name.",
-    steps: ["clone", "pytest", "Jest", "coverage above 80 %"],
+    steps: ["clone", "pytest", "Jest", "coverage above 80\u00a0%"],
   },
   {
     id: "scan",
@@ -70,7 +91,7 @@ export const STATIONS: Station[] = [
     id: "canary",
     name: "Production",
     where: "prod",
-    line: "Traffic moves in steps: 10, 25, 50, 100 %.",
+    line: "Traffic moves in steps: 10, 25, 50, 100\u00a0%.",
     detail:
       "The new version stands beside the old one. The balancer sends it a tenth of the requests, the release gate is asked, and only then comes the next step. A closed gate sends everything back to the old version.",
     steps: ["blue and green", "release gate", "shift or roll back"],
