@@ -1,1 +1,1 @@
-"""Amazon ECR: repositories and the OCI distribution API."""
+"""ECR: repositories, images and the OCI registry of the local AWS."""
