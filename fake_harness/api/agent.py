@@ -1,0 +1,177 @@
+"""The manager side of the delegate protocol: register, poll, acquire, report.
+
+Paths as the real agent's; bodies are JSON instead of Kryo (docs/architecture.md).
+"""
+
+import re
+import time
+from collections.abc import Mapping, Sequence
+
+from flask import Blueprint, jsonify, request
+from flask.typing import ResponseReturnValue
+from sqlalchemy import Connection
+
+from fake_harness.api.wire import Scope, backend, json_body, now, resource, text
+from fake_harness.delegate_token import verify
+from fake_harness.errors import HarnessError
+from fake_harness.store import delegate_tasks, delegates, entities, executions, secrets
+from fake_harness.store.delegate_tasks import DelegateTask
+from fake_harness.store.delegates import Delegate, Registration
+from fake_harness.store.entities import EntityKind
+
+blueprint = Blueprint("agent", __name__, url_prefix="/api")
+
+_MARKER = re.compile(r'\$\{ngSecretManager\.obtain\("([^"]+)", ?(\d+)\)\}')
+_POLL_S = 0.05
+_LONGEST_POLL_S = 25.0
+
+
+def authorize_delegate() -> str:
+    """Return the name of the token that the caller proved to hold.
+
+    Raises:
+        HarnessError: no active token opens the caller's proof (401).
+    """
+    header = request.headers.get("Authorization", "")
+    account = backend().settings.account_id
+    with backend().read() as connection:
+        tokens = delegates.reveal_tokens(connection, account, cipher=backend().cipher)
+    for name, value in {
+        "default_token": backend().settings.delegate_token.get_secret_value(),
+        **tokens,
+    }.items():
+        if verify(header, value, account_id=account):
+            return name
+    raise HarnessError("INVALID_TOKEN", "The delegate token is not valid.", status=401)
+
+
+@blueprint.before_request
+def _authorize() -> None:
+    authorize_delegate()
+
+
+@blueprint.post("/agent/delegates/register")
+def register() -> ResponseReturnValue:
+    """Register a delegate; the same name gets the same id."""
+    body = json_body()
+    registration = Registration(
+        name=text(body, "delegateName"),
+        host_name=text(body, "hostName", ""),
+        version=text(body, "version", ""),
+        type=text(body, "delegateType", ""),
+        token_name=authorize_delegate(),
+        tags=_strings(body.get("tags")),
+        supported_task_types=_strings(body.get("supportedTaskTypes")),
+    )
+    with backend().write() as connection:
+        row = delegates.register(connection, backend().settings.account_id, registration, now=now())
+    return resource({"delegateId": row.id, "action": None, "migrateUrl": None})
+
+
+@blueprint.post("/agent/delegates/heartbeat-with-polling")
+def heartbeat() -> ResponseReturnValue:
+    """Note that a delegate lives and renew the leases of its tasks."""
+    identifier = text(json_body(), "delegateId")
+    with backend().write() as connection:
+        _require(connection, identifier)
+        delegates.heartbeat(connection, identifier, now=now())
+        delegate_tasks.renew_leases(connection, identifier, now=now())
+    return resource({"delegateId": identifier})
+
+
+@blueprint.get("/agent/delegates/<delegate_id>/task-events")
+def task_events(delegate_id: str) -> ResponseReturnValue:
+    """Answer tasks to take up or to stop; waits up to `waitSeconds` for the first."""
+    wait = min(float(request.args.get("waitSeconds", "0")), _LONGEST_POLL_S)
+    known = set(request.args.getlist("known"))
+    deadline = time.monotonic() + wait
+    while True:
+        with backend().read() as connection:
+            row = _require(connection, delegate_id)
+            offers = delegate_tasks.offers(connection, row, now=now())
+        fresh = [o for o in offers if o.abort or o.task_id not in known]
+        if fresh or time.monotonic() >= deadline:
+            break
+        time.sleep(_POLL_S)
+    rows = [{"delegateTaskId": o.task_id, "abort": o.abort} for o in fresh]
+    return jsonify(delegateTaskEvents=rows)
+
+
+@blueprint.put("/agent/delegates/<delegate_id>/tasks/<task_id>/acquire/v2")
+def acquire(delegate_id: str, task_id: str) -> ResponseReturnValue:
+    """Claim a task and get its package, secrets included."""
+    with backend().write() as connection:
+        row = _require(connection, delegate_id)
+        task = delegate_tasks.acquire(connection, task_id, row, now=now())
+        if task is None:
+            message = f"Task [{task_id}] is not free for delegate [{row.name}]."
+            raise HarnessError("INVALID_REQUEST", message, status=409)
+        package = {
+            **task.package,
+            "taskId": task.id,
+            "taskType": task.type,
+            "secrets": _secrets(connection, task),
+        }
+    return jsonify(package)
+
+
+@blueprint.put("/agent/delegates/<delegate_id>/tasks/<task_id>/progress")
+def progress(delegate_id: str, task_id: str) -> ResponseReturnValue:
+    """Keep the progress of a running task."""
+    with backend().write() as connection:
+        kept = delegate_tasks.set_progress(connection, task_id, delegate_id, json_body(), now=now())
+    return resource(kept)
+
+
+@blueprint.post("/agent/tasks/<task_id>/delegates/<delegate_id>/v2")
+def report(task_id: str, delegate_id: str) -> ResponseReturnValue:
+    """Store a task's result; safe to repeat."""
+    with backend().write() as connection:
+        kept = delegate_tasks.complete(
+            connection, task_id, delegate_id, json_body(), now=now(), cipher=backend().cipher
+        )
+    if not kept:
+        message = f"Task [{task_id}] is not delegate [{delegate_id}]'s."
+        raise HarnessError("INVALID_REQUEST", message, status=409)
+    return resource(value=True)
+
+
+def _require(connection: Connection, delegate_id: str) -> Delegate:
+    row = delegates.get_delegate(connection, delegate_id)
+    if row is None:
+        message = f"Delegate [{delegate_id}] is not registered."
+        raise HarnessError("DELEGATE_NOT_REGISTERED", message, status=404)
+    return row
+
+
+def _secrets(connection: Connection, task: DelegateTask) -> dict[str, str]:
+    """Return marker → value for every secret that the package names.
+
+    Raises:
+        HarnessError: one has no value; names it, so that the step fails readably.
+    """
+    execution = executions.require_execution(connection, task.plan_execution_id)
+    scope = Scope(account=execution.account, org=execution.org, project=execution.project)
+    found: dict[str, str] = {}
+    for marker, reference in _markers(task.package):
+        key = scope.reference(EntityKind.SECRET, reference)
+        entities.require(connection, key)
+        value = secrets.reveal(connection, key, cipher=backend().cipher)
+        if value is None:
+            raise HarnessError("INVALID_REQUEST", f"Secret [{reference}] has no value.")
+        found[marker] = value.decode()
+    return found
+
+
+def _markers(value: object) -> set[tuple[str, str]]:
+    if isinstance(value, str):
+        return {(match.group(0), match.group(1)) for match in _MARKER.finditer(value)}
+    if isinstance(value, Mapping):
+        return {pair for inner in value.values() for pair in _markers(inner)}
+    if isinstance(value, Sequence):
+        return {pair for inner in value for pair in _markers(inner)}
+    return set()
+
+
+def _strings(value: object) -> list[str]:
+    return [str(item) for item in value] if isinstance(value, list) else []
