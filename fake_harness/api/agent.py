@@ -3,25 +3,21 @@
 Paths as the real agent's; bodies are JSON instead of Kryo (docs/architecture.md).
 """
 
-import re
 import time
-from collections.abc import Mapping, Sequence
 
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
-from fake_harness.api.wire import Scope, backend, json_body, now, resource, text
+from fake_harness.api.wire import backend, json_body, now, resource, text
 from fake_harness.delegate_token import verify
 from fake_harness.errors import HarnessError
-from fake_harness.store import delegate_tasks, delegates, entities, executions, secrets
-from fake_harness.store.delegate_tasks import DelegateTask
+from fake_harness.store import delegate_tasks, delegates, executions
 from fake_harness.store.delegates import Delegate, Registration
-from fake_harness.store.entities import EntityKind
+from fake_harness.store.markers import SecretScope, with_secrets
 
 blueprint = Blueprint("agent", __name__, url_prefix="/api")
 
-_MARKER = re.compile(r'\$\{ngSecretManager\.obtain\("([^"]+)", ?(\d+)\)\}')
 _POLL_S = 0.05
 _LONGEST_POLL_S = 25.0
 
@@ -106,12 +102,10 @@ def acquire(delegate_id: str, task_id: str) -> ResponseReturnValue:
         if task is None:
             message = f"Task [{task_id}] is not free for delegate [{row.name}]."
             raise HarnessError("INVALID_REQUEST", message, status=409)
-        package = {
-            **task.package,
-            "taskId": task.id,
-            "taskType": task.type,
-            "secrets": _secrets(connection, task),
-        }
+        execution = executions.require_execution(connection, task.plan_execution_id)
+        scope = SecretScope(account=execution.account, org=execution.org, project=execution.project)
+        named = {**task.package, "taskId": task.id, "taskType": task.type}
+        package = with_secrets(connection, named, scope, cipher=backend().cipher)
     return jsonify(package)
 
 
@@ -142,35 +136,6 @@ def _require(connection: Connection, delegate_id: str) -> Delegate:
         message = f"Delegate [{delegate_id}] is not registered."
         raise HarnessError("DELEGATE_NOT_REGISTERED", message, status=404)
     return row
-
-
-def _secrets(connection: Connection, task: DelegateTask) -> dict[str, str]:
-    """Return marker → value for every secret that the package names.
-
-    Raises:
-        HarnessError: one has no value; names it, so that the step fails readably.
-    """
-    execution = executions.require_execution(connection, task.plan_execution_id)
-    scope = Scope(account=execution.account, org=execution.org, project=execution.project)
-    found: dict[str, str] = {}
-    for marker, reference in _markers(task.package):
-        key = scope.reference(EntityKind.SECRET, reference)
-        entities.require(connection, key)
-        value = secrets.reveal(connection, key, cipher=backend().cipher)
-        if value is None:
-            raise HarnessError("INVALID_REQUEST", f"Secret [{reference}] has no value.")
-        found[marker] = value.decode()
-    return found
-
-
-def _markers(value: object) -> set[tuple[str, str]]:
-    if isinstance(value, str):
-        return {(match.group(0), match.group(1)) for match in _MARKER.finditer(value)}
-    if isinstance(value, Mapping):
-        return {pair for inner in value.values() for pair in _markers(inner)}
-    if isinstance(value, Sequence):
-        return {pair for inner in value for pair in _markers(inner)}
-    return set()
 
 
 def _strings(value: object) -> list[str]:
