@@ -85,7 +85,8 @@ class Dispatcher(moto_server.DomainDispatcherApplication):
             # The edge of someone else's code: one broken request must not end the server.
             log.exception("moto_failed", extra={"service": service, "path": request.path})
             message = f"moto failed in {service}: {type(error).__name__}: {error}"
-            return error_response(request, AwsError("InternalFailure", message, status=500))
+            # 501, not 500: clients repeat a 500 for minutes, and moto would fail again.
+            return error_response(request, AwsError("InternalFailure", message, status=501))
         status, headers = captured[0]
         return WireResponse(status=int(status.split()[0]), headers=dict(headers), body=body)
 

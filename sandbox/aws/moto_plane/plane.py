@@ -7,12 +7,13 @@ from pathlib import Path
 from moto.backend_index import backend_url_patterns
 
 from sandbox.aws.ca import CertificateAuthority
-from sandbox.aws.moto_plane import acm, iam
+from sandbox.aws.moto_plane import acm, bucket_policy, iam
 from sandbox.aws.moto_plane.dispatch import Dispatcher
 from sandbox.aws.moto_plane.local_client import LocalClient
 from sandbox.aws.moto_plane.patches import apply_patches
 from sandbox.aws.moto_plane.ports import (
     MotoCertificates,
+    MotoLogGroups,
     MotoNetwork,
     MotoRoles,
     MotoSecrets,
@@ -30,6 +31,7 @@ class MotoPlane:
         apply_patches(account_id)
         acm.install(authority)
         iam.install()
+        bucket_policy.install()
         self._account_id = account_id
         self._dispatcher = Dispatcher(account_id, on_load=lambda _service: None)
         self._writing = threading.RLock()
@@ -37,6 +39,7 @@ class MotoPlane:
         self.network = MotoNetwork(client, account_id)
         self.secrets = MotoSecrets(client)
         self.roles = MotoRoles(account_id)
+        self.log_groups = MotoLogGroups(client, account_id)
         self.certificates = MotoCertificates(account_id)
 
     def handle(self, context: RequestContext, request: WireRequest) -> WireResponse:  # noqa: ARG002

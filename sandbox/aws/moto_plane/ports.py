@@ -12,6 +12,7 @@ from typing import cast
 from moto.acm.models import acm_backends
 from moto.ec2.models import EC2Backend, ec2_backends
 from moto.iam.models import iam_backends
+from moto.logs.models import logs_backends
 
 from sandbox.aws.moto_plane.acm import ISSUED
 from sandbox.aws.moto_plane.local_client import LocalClient
@@ -188,6 +189,27 @@ class MotoCertificates:
             chain_pem=bundle.chain.decode(),
             private_key_pem=bundle.key.decode(),
         )
+
+
+class MotoLogGroups:
+    """Log groups of one account, for our streams and events."""
+
+    def __init__(self, client: LocalClient, account_id: str) -> None:
+        self._client = client
+        self._account_id = account_id
+
+    def exists(self, region: str, group: str) -> bool:
+        """Tell whether the log group exists."""
+        return group in logs_backends[self._account_id][region].groups
+
+    def create(self, region: str, group: str) -> None:
+        """Create the log group; an existing one is fine."""
+        try:
+            params: JsonObject = {"logGroupName": group}
+            self._client.json("logs", "Logs_20140328.CreateLogGroup", region, params)
+        except AwsError as error:
+            if error.code != "ResourceAlreadyExistsException":
+                raise
 
 
 def _json_field(text: str, key: str) -> str:
