@@ -1,0 +1,25 @@
+environment = "prod"
+region      = "us-east-1"
+
+vpc_cidr = "10.0.0.0/16"
+
+public_subnets = {
+  us-east-1a = "10.0.1.0/24"
+  us-east-1b = "10.0.2.0/24"
+}
+
+private_subnets = {
+  us-east-1a = "10.0.11.0/24"
+  us-east-1b = "10.0.12.0/24"
+}
+
+single_nat_gateway        = false
+default_capacity_provider = "FARGATE"
+
+# On a real account: a name of yours, and the id of the public zone that answers for it.
+domain_name = "prod.harness-workshop.example"
+
+monthly_budget_usd   = 300
+enable_cloudtrail    = true
+secret_recovery_days = 0
+force_destroy        = true
