@@ -19,7 +19,7 @@ const config = {
         suiteName: "frontend",
         suiteNameTemplate: "{filename}",
         classNameTemplate: "{filename}",
-        titleTemplate: "{classname} {title}",
+        titleTemplate: "{title}",
       },
     ],
   ],

@@ -12,9 +12,7 @@ export function TrafficPanel({ traffic }: { traffic: Traffic }) {
       <header className="card-head">
         <div>
           <h2 id="traffic">Who answers?</h2>
-          <p className="hint">
-            One request a second through the load balancer, coloured by version.
-          </p>
+          <p className="hint">One request a second, coloured by the version that answers.</p>
         </div>
         <div className="actions">
           <button type="button" className="button" onClick={traffic.toggle} aria-pressed={!running}>

@@ -100,9 +100,11 @@ export function UsersView() {
           }}
         />
       </div>
-      <p className={styles.said} role="status">
-        {said}
-      </p>
+      <div role="status">
+        <p key={said} className={styles.said}>
+          {said}
+        </p>
+      </div>
     </div>
   );
 }
