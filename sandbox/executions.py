@@ -113,7 +113,7 @@ def _walk(
 
 def _step(node: dict[str, Any], path: tuple[str, ...], stage: str) -> StepRow:
     responses = node.get("executableResponses") or [{}]
-    keys = next(iter(responses[0].values()), {}) if responses[0] else {}
+    keys: Any = next(iter(responses[0].values()), {}) if responses[0] else {}
     return StepRow(
         uuid=node["uuid"],
         identifier=node["identifier"],

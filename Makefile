@@ -1,0 +1,77 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+UV_VERSION := 0.13.9
+PY := .venv/bin/python
+PYTEST := .venv/bin/pytest
+
+.PHONY: help setup demo demo-rollback up down lint type test unit contract e2e chaos apps-test bench docs clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
+
+setup: .venv/.ready tools/.venv/.ready apps/frontend/node_modules/.ready ## Install everything, start nothing
+
+.venv/.ready: pyproject.toml uv.lock
+	@echo "- Python dependencies (locked)"
+	@test -x $(PY) || python3 -m venv .venv
+	@test -x .venv/bin/uv || .venv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	@.venv/bin/uv sync --frozen --quiet
+	@touch $@
+
+tools/.venv/.ready: tools/pyproject.toml tools/uv.lock | .venv/.ready
+	@echo "- scanners that pipelines run (locked)"
+	@.venv/bin/uv sync --project tools --frozen --quiet
+	@touch $@
+
+apps/frontend/node_modules/.ready: apps/frontend/package.json apps/frontend/package-lock.json
+	@echo "- front-end dependencies (locked)"
+	@cd apps/frontend && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+demo: setup ## The whole road, from git push to a canary in production
+	@.venv/bin/sandbox demo $(if $(MANUAL),--manual)
+
+demo-rollback: setup ## A release that fails its health gate in prod and is rolled back
+	@.venv/bin/sandbox demo --rollback $(if $(MANUAL),--manual)
+
+up: setup ## Start the sandbox
+	@.venv/bin/sandbox up
+
+down: setup ## Stop the sandbox
+	@.venv/bin/sandbox down
+
+lint: setup ## Style, types and import rules
+	.venv/bin/ruff check sandbox fake_harness tests benchmarks
+	.venv/bin/ruff format --check sandbox fake_harness tests benchmarks
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	@if command -v terraform >/dev/null; then terraform fmt -check -recursive infra; fi
+
+test: lint unit contract apps-test e2e ## Every test
+
+unit: setup ## Fast, pure tests
+	$(PYTEST) tests/unit -n 2 -q
+
+contract: setup ## Real clients over HTTP
+	$(PYTEST) tests/contract -n 2 --dist loadfile -q
+
+e2e: setup ## The demo and its rollback
+	$(PYTEST) tests/e2e -q
+
+chaos: setup ## Processes killed at every point and at random
+	$(PYTEST) tests/chaos -q
+
+apps-test: setup ## The workshop's own tests
+	cd apps/frontend && npm run --silent lint && npm run --silent typecheck && npm test --silent
+	@test -x apps/backend/.venv/bin/python || .venv/bin/uv venv --quiet apps/backend/.venv
+	@VIRTUAL_ENV=apps/backend/.venv .venv/bin/uv pip install --quiet -r apps/backend/requirements-dev.txt
+	cd apps/backend && .venv/bin/python -m pytest -q
+
+bench: setup ## Measure ratios and record them in docs/benchmarks.md
+	$(PY) -m benchmarks
+
+docs: setup ## Regenerate the documents that come from code
+	$(PY) -m fake_harness.pipeline.steps > docs/steps.md
+
+clean: ## Remove what setup installed
+	rm -rf .venv tools/.venv apps/frontend/node_modules apps/backend/.venv

@@ -1,0 +1,232 @@
+"""The demo, step by step: infrastructure, Harness entities, pushes, a canary under traffic."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from sandbox import stack, terminal
+from sandbox.demo.measure import (
+    Split,
+    execution_record,
+    failures,
+    measure_splits,
+    shift_weights,
+    weight_windows,
+)
+from sandbox.demo.pipelines import PipelineWatcher
+from sandbox.demo.traffic import Answer, Destination, SteadyTraffic
+from sandbox.demo.workshop import Edit, Workshop
+from sandbox.environments import Target, switch
+from sandbox.errors import SandboxError
+from sandbox.harness_target import harness_client
+from sandbox.lifecycle import Sandbox
+from sandbox.settings import Settings, host_environment
+from sandbox.sync import Syncer
+from sandbox.terraform import Terraform, write_cli_config
+
+GOOD_RELEASE = Edit(
+    path="apps/backend/app/release.py",
+    pattern=r"^(\s*)NAME = .*$",
+    replacement=r'\g<1>NAME = "Second release"',
+    message="Name the second release",
+)
+BAD_RELEASE = Edit(
+    path="apps/backend/app/readiness.py",
+    pattern=r"^PLACEHOLDER$",
+    replacement="PLACEHOLDER",
+    message="Break the readiness check in production",
+)
+_RATE = 220.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoOptions:
+    """What a person may choose."""
+
+    project: Path
+    manual: bool = False
+    rollback: bool = False
+
+
+class Demo:
+    """Runs the road once and keeps what was measured."""
+
+    def __init__(self, settings: Settings, options: DemoOptions) -> None:
+        self._settings = settings
+        self._options = options
+        self._home = settings.home.resolve()
+        config = write_cli_config(settings.home, settings.tf_plugin_dir)
+        local = switch(Target.LOCAL, settings, terraform_config=config)
+        self._env = {
+            **local.apply(host_environment()),
+            "PATH": stack.tool_path(host_environment()),
+        }
+        self._client = harness_client(settings)
+        self._watcher = PipelineWatcher(self._client, manual=options.manual)
+        self._workshop = Workshop(
+            options.project, self._home / "demo" / "workshop", git_url=settings.git_url,
+            env=self._env,
+        )  # fmt: skip
+        self._records: list[dict[str, Any]] = []
+        self._outputs: dict[str, dict[str, object]] = {}
+
+    def run(self) -> dict[str, Any]:
+        """Run the whole road; return (and write) the summary.
+
+        Raises:
+            SandboxError: something did not go as it must; says what and where to look.
+        """
+        begun = time.monotonic()
+        with terminal.step("sandbox up") as line:
+            Sandbox(self._settings).up(timeout_s=60, ready=lambda name, _s: line(name))
+        self._infrastructure()
+        self._entities()
+        first = not (self._home / "demo" / "released").exists()
+        if first:
+            self._first_release()
+        summary = self._rollback_release() if self._options.rollback else self._canary_release()
+        summary["seconds"] = round(time.monotonic() - begun, 1)
+        path = self._home / "demo.json"
+        path.write_text(json.dumps(summary, indent=2))
+        return summary
+
+    def _infrastructure(self) -> None:
+        with terminal.step("terraform apply: state bucket") as line:
+            self._terraform("bootstrap", line).init()
+            self._terraform("bootstrap", line).apply()
+        with terminal.step("terraform apply: dev and prod, plan empty after it") as line:
+            with ThreadPoolExecutor(2) as pool:
+                for stage, outputs in zip(
+                    ("dev", "prod"),
+                    pool.map(lambda stage: self._apply(stage, line), ("dev", "prod")),
+                    strict=True,
+                ):
+                    self._outputs[stage] = outputs
+
+    def _apply(self, stage: str, line: Callable[[str], None]) -> dict[str, object]:
+        terraform = self._terraform(stage, lambda text: line(f"{stage}: {text}"))
+        terraform.init("-backend-config=backend.hcl")
+        terraform.apply()
+        if not terraform.plan_is_empty():
+            raise SandboxError(f"The plan of infra/environments/{stage} is not empty after apply.")
+        return terraform.outputs()
+
+    def _terraform(self, stage: str, line: Callable[[str], None]) -> Terraform:
+        """Work on a copy: Terraform writes lock files (and the bootstrap its state) beside."""
+        source, copy = self._options.project / "infra", self._home / "demo" / "infra"
+        if not copy.exists():
+            ignore = shutil.ignore_patterns(".terraform", ".terraform.lock.hcl", "*.tfstate*")
+            shutil.copytree(source, copy, ignore=ignore)
+        folder = copy / "bootstrap" if stage == "bootstrap" else copy / "environments" / stage
+        data = self._home / "demo" / "terraform" / stage
+        return Terraform(folder, env=self._env, data_dir=data, line=line)
+
+    def _entities(self) -> None:
+        self._workshop.create_remote()
+        with terminal.step("sandbox sync: organization, project, pipelines, triggers") as line:
+            syncer = Syncer(self._client, self._options.project / "harness", line=line)
+            values = {
+                stage: {k: str(v) for k, v in _mapping(outputs["harness_variables"]).items()}
+                for stage, outputs in self._outputs.items()
+            }
+            syncer.sync(values, git_url=self._workshop.remote, hooks_api=self._settings.git_url)
+
+    def _first_release(self) -> None:
+        self._workshop.prepare()
+        with terminal.step("git push: the first release, through CI and CD"):
+            commit = self._workshop.release(None)
+            self._follow(commit, expect="Success")
+        (self._home / "demo").mkdir(exist_ok=True)
+        (self._home / "demo" / "released").write_text(commit)
+
+    def _canary_release(self) -> dict[str, Any]:
+        traffic = SteadyTraffic(self._destination(), rate=_RATE)
+        with terminal.step("git push: the second release, a canary under steady traffic"):
+            traffic.start()
+            try:
+                commit = self._workshop.release(GOOD_RELEASE)
+                executions = self._follow(commit, expect="Success")
+            finally:
+                answers = traffic.stop()
+        return self._summary(answers, executions, commit)
+
+    def _rollback_release(self) -> dict[str, Any]:
+        traffic = SteadyTraffic(self._destination(), rate=_RATE)
+        with terminal.step("git push: a release that fails its health gate in prod"):
+            traffic.start()
+            try:
+                commit = self._workshop.release(BAD_RELEASE)
+                executions = self._follow(commit, expect="Failed")
+            finally:
+                answers = traffic.stop()
+                self._workshop.revert("Take the broken release back")
+        return self._summary(answers, executions, commit)
+
+    def _follow(self, commit: str, *, expect: str) -> list[dict[str, Any]]:
+        executions = self._watcher.follow_commit(commit)
+        self._records += [execution_record(execution) for execution in executions]
+        deployment = executions[-1]
+        status = deployment["pipelineExecutionSummary"]["status"]
+        if status != expect:
+            record = execution_record(deployment)
+            identifier = record["planExecutionId"]
+            raise SandboxError(
+                f"{record['pipeline']} {identifier} ended {status}, not {expect}: "
+                f"{record['reason']}",
+                hint=f"sandbox pipeline show {identifier}; sandbox pipeline logs {identifier}",
+            )
+        return executions
+
+    def _destination(self) -> Destination:
+        outputs = _mapping(self._outputs["prod"]["harness_variables"])
+        name = str(outputs["alb_dns_name"])
+        balancers = Sandbox(self._settings).load_balancers()
+        if name not in balancers:
+            raise SandboxError(f"The load balancer {name} does not listen.")
+        listening = balancers[name]
+        return Destination(
+            host=str(outputs["domain_name"]),
+            address=listening["address"],
+            port=int(listening["ports"]["443"]),
+            path="/api/health",
+            ca_file=self._settings.ca_dir / "ca.pem",
+        )
+
+    def _summary(
+        self, answers: tuple[Answer, ...], executions: list[dict[str, Any]], commit: str
+    ) -> dict[str, Any]:
+        deployment = executions[-1]
+        steps = self._watcher.steps(deployment)
+        windows = weight_windows(steps, shift_weights(deployment))
+        splits = measure_splits(answers, windows, commit)
+        return {
+            "requests": len(answers),
+            "failures": failures(answers),
+            "splits": [_split(split) for split in splits],
+            "executions": self._records,
+            "versions": sorted({a.version for a in answers if a.version}),
+            "last_version": answers[-1].version if answers else "",
+            "commit": commit,
+            "urls": {
+                "Harness console": self._settings.harness_url,
+                "dev": str(_mapping(self._outputs["dev"]["harness_variables"])["base_url"]),
+                "prod": str(_mapping(self._outputs["prod"]["harness_variables"])["base_url"]),
+            },
+        }
+
+
+def _split(split: Split) -> dict[str, object]:
+    row = asdict(split)
+    row["measured"] = round(split.measured, 1)
+    return row
+
+
+def _mapping(value: object) -> dict[str, object]:
+    if not isinstance(value, dict):
+        raise SandboxError("The Terraform output harness_variables is missing.")
+    return value
