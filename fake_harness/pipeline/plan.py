@@ -71,6 +71,10 @@ class Strategy:
     kind: str
     body: JsonObject
     max_concurrency: int | str | None = None
+    when: str | None = None
+    """`strategy.when`: an expression; false makes no iteration."""
+    on_failure: str = "RunAll"
+    """RunAll | SkipQueued: what becomes of iterations that wait when one failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
