@@ -1,0 +1,89 @@
+"""Carries containers' output to their log streams, from a stored offset; it schedules nothing.
+
+The offset is stored after the lines: a crash in between repeats at most the lines of one page.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+
+from sandbox.aws.ecs.containers import (
+    ContainerDefinition,
+    LogTarget,
+    container_definitions,
+    stream_name,
+)
+from sandbox.aws.ecs.records import LogCursor, Task
+from sandbox.aws.ecs.state import EcsState
+from sandbox.aws.ports import LogEvent, LogSink
+from sandbox.aws.runtime.port import ContainerRuntime, LogLine
+from sandbox.errors import AwsError
+
+INTERVAL_S = 0.25
+
+log = logging.getLogger(__name__)
+
+
+class LogPump:
+    """One thread that reads each container's new output and puts it into its stream."""
+
+    def __init__(self, state: EcsState, runtime: ContainerRuntime, sink: LogSink) -> None:
+        self._state = state
+        self._runtime = runtime
+        self._sink = sink
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="ecs-logs", daemon=True)
+
+    def start(self) -> None:
+        """Start pumping."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop pumping; what was not read stays with the runtime."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def flush(self, task: Task) -> None:
+        """Take what a task has written so far. Any thread."""
+        for definition in self._definitions(task):
+            if definition.log is not None:
+                self._pass_on(task, definition, definition.log)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(INTERVAL_S):
+            for task in self._state.active_tasks():
+                if not any(c.started_at for c in task.containers):
+                    continue
+                try:
+                    self.flush(task)
+                except Exception:  # the top of a worker loop: one task must not stop the others
+                    log.exception("log_pump_failed", extra={"task_arn": task.arn})
+
+    def _definitions(self, task: Task) -> Sequence[ContainerDefinition]:
+        definition = self._state.task_definitions.get(task.task_definition_arn)
+        return () if definition is None else container_definitions(definition, task.overrides)
+
+    def _pass_on(self, task: Task, definition: ContainerDefinition, target: LogTarget) -> None:
+        key = f"{task.arn}/{definition.name}"
+        container = next(c for c in task.containers if c.name == definition.name)
+        stream = stream_name(target, definition.name, task.id, container.runtime_id)
+        with self._lock:
+            cursor = self._state.cursors.get(key) or LogCursor(offset_bytes=0)
+            page = self._runtime.read_log(task.arn, definition.name, cursor.offset_bytes)
+            if page.next_offset == cursor.offset_bytes:
+                return
+            try:
+                self._sink.put(target.region, target.group, stream, _events(page.lines))
+            except AwsError as error:
+                # The awslogs driver drops what it cannot deliver; so does this.
+                log.warning(
+                    "log_events_dropped",
+                    extra={"task_arn": task.arn, "group": target.group, "code": error.code},
+                )
+            self._state.cursors.put(key, LogCursor(offset_bytes=page.next_offset))
+
+
+def _events(lines: Sequence[LogLine]) -> list[LogEvent]:
+    return [LogEvent(timestamp_ms=line.timestamp_ms, message=line.message) for line in lines]
