@@ -22,7 +22,7 @@ def fail() -> None:
 
 
 def explode() -> None:
-    message = "postgres://name:word@host"
+    message = "a detail that clients must not see"
     raise ConnectionError(message)
 
 
