@@ -1,5 +1,6 @@
 """Settings of the three Harness processes; the only reader of their environment."""
 
+import os
 import secrets
 from pathlib import Path
 
@@ -79,3 +80,8 @@ class DelegateSettings(BaseSettings):
 def new_token() -> str:
     """Make a delegate token: 32 hex digits."""
     return secrets.token_hex(16)
+
+
+def host_environment() -> dict[str, str]:
+    """Return the environment of this process, for handing on to others."""
+    return dict(os.environ)

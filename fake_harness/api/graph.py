@@ -92,7 +92,7 @@ def execution_summary(
         },
         "failureInfo": _failure(execution.failure),
         "executionErrorInfo": {"message": (execution.failure or {}).get("message", "")},
-        "moduleInfo": {module: {} for module in _modules(plan)},
+        "moduleInfo": {module: _module_info(module, execution) for module in _modules(plan)},
         "layoutNodeMap": layout,
         "modules": list(_modules(plan)),
         "startingNodeId": starting,
@@ -286,6 +286,17 @@ def _failure(failure: JsonObject | None) -> JsonObject:
         "message": (failure or {}).get("message", ""),
         "failureTypeList": list(types) if isinstance(types, Sequence) else [],
         "responseMessages": [],
+    }
+
+
+def _module_info(module: str, execution: PlanExecution) -> JsonObject:
+    commit = execution.codebase.get("commitSha")
+    if module != "ci" or not commit:
+        return {}
+    branch = {"name": execution.codebase.get("branch"), "commits": [{"id": commit}]}
+    return {
+        "ciExecutionInfoDTO": {"event": execution.codebase.get("type"), "branch": branch},
+        "branch": execution.codebase.get("branch"),
     }
 
 

@@ -1,0 +1,162 @@
+"""What a step works with: its package, workspace, log and command units."""
+
+import json
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from fake_harness.delegate.masking import Masker, substitute
+from fake_harness.delegate.results import JsonObject, StepFailedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DelegateFacts:
+    """What a step may know of the delegate that runs it."""
+
+    work_dir: Path
+    image_builder: str
+    time_scale: float
+    environment: Mapping[str, str]
+    """The delegate's own environment: endpoints, credentials, PATH, trust."""
+
+
+class StepContext:
+    """One task on its way. Log lines are masked before they touch the disk.
+
+    Args:
+        package: the task package as acquired (docs/architecture.md).
+        task_dir: this task's folder; survives the death of the delegate.
+        facts: of the delegate.
+    """
+
+    def __init__(self, package: JsonObject, task_dir: Path, facts: DelegateFacts) -> None:
+        secrets = {str(k): str(v) for k, v in _mapping(package.get("secrets")).items()}
+        self.mask = Masker(secrets.values())
+        self.package = package
+        self.params = substitute(_mapping(package.get("params")), secrets)
+        self.connectors = substitute(_mapping(package.get("connectors")), secrets)
+        self.step_env = {
+            str(k): str(v) for k, v in substitute(_mapping(package.get("env")), secrets).items()
+        }
+        self.facts = facts
+        self.task_dir = task_dir
+        self._log = StepLog(task_dir, self.mask)
+        self._units: list[dict[str, object]] = []
+
+    @property
+    def workspace(self) -> Path:
+        """The folder that the steps of a stage share (`/harness` on Harness)."""
+        identifier = str(self.package.get("workspaceId") or self.package["taskId"])
+        path = self.facts.work_dir / "workspaces" / identifier.replace("/", "_")
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    @property
+    def timeout_s(self) -> float:
+        """How long the step may take; the engine enforces it too."""
+        return float(str(self.package.get("timeoutSeconds") or 36000))
+
+    def log(self, line: str, *, level: str = "INFO") -> None:
+        """Write one line to the step's log (or to the open command unit's)."""
+        self._log.write(line, level)
+
+    @contextmanager
+    def unit(self, name: str) -> Iterator[None]:
+        """Open a command unit: its own log section and progress entry."""
+        entry: dict[str, object] = {
+            "unitName": name,
+            "status": "RUNNING",
+            "startTime": int(time.time() * 1000),
+            "endTime": 0,
+        }
+        self._units.append(entry)
+        self._write_progress()
+        self._log.unit = name
+        status = "FAILURE"
+        try:
+            yield
+            status = "SUCCESS"
+        except StepFailedError as error:
+            self.log(error.message, level="ERROR")
+            raise
+        finally:
+            self._log.unit = ""
+            entry.update(status=status, endTime=int(time.time() * 1000))
+            self._write_progress()
+
+    def text(self, name: str, default: str | None = None) -> str:
+        """Return a text parameter.
+
+        Raises:
+            StepFailedError: it is missing and has no default.
+        """
+        value = self.params.get(name)
+        if value is None or value == "":
+            if default is None:
+                raise StepFailedError(f"Step parameter [{name}] is missing.", "INVALID_REQUEST")
+            return default
+        return str(value)
+
+    def flag(self, name: str) -> bool:
+        """Return a true/false parameter; absent means false."""
+        return str(self.params.get(name, "")).lower() == "true"
+
+    def strings(self, name: str) -> list[str]:
+        """Return a list parameter as texts; absent means empty."""
+        value = self.params.get(name)
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        return [str(item) for item in value] if isinstance(value, list) else []
+
+    def mapping(self, name: str) -> JsonObject:
+        """Return an object parameter; absent means empty."""
+        return _mapping(self.params.get(name))
+
+    def close(self) -> None:
+        """Finish the log file."""
+        self._log.close()
+
+    def _write_progress(self) -> None:
+        path = self.task_dir / "progress.json"
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps({"unitProgresses": self._units}))
+        temporary.replace(path)
+
+
+class StepLog:
+    """The step's lines on disk, NDJSON, each with the unit that it belongs to. Thread-safe."""
+
+    def __init__(self, task_dir: Path, mask: Masker) -> None:
+        self.unit = ""
+        self._mask = mask
+        self._pos: dict[str, int] = {}
+        self._lock = threading.Lock()
+        self._file: TextIO = (task_dir / "log.ndjson").open("a", encoding="utf-8")
+
+    def write(self, line: str, level: str) -> None:
+        """Append one line."""
+        with self._lock:
+            pos = self._pos.get(self.unit, 0)
+            self._pos[self.unit] = pos + 1
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+            row = {
+                "level": level,
+                "pos": pos,
+                "out": self._mask(line.rstrip("\n")) + "\n",
+                "time": f"{stamp}.{int(time.time() * 1000) % 1000:03d}Z",
+            }
+            self._file.write(json.dumps({"unit": self.unit, "row": row}) + "\n")
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._file.close()
+
+
+def _mapping(value: object) -> JsonObject:
+    return value if isinstance(value, Mapping) else {}
