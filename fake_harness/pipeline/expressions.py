@@ -23,6 +23,7 @@ __all__ = [
     "Scope",
     "Unresolved",
     "UnresolvedExpressionError",
+    "as_raw",
     "evaluate",
     "evaluate_condition",
     "expressions_in",
@@ -49,6 +50,17 @@ class MappingScope:
     def names(self) -> list[str]:
         """Return the known roots."""
         return list(self.roots)
+
+
+def as_raw(value: object) -> object:
+    """Return `value` with every string as `RawText`: data from outside (payloads, outputs)."""
+    if isinstance(value, str):
+        return RawText(value)
+    if isinstance(value, Mapping):
+        return {key: as_raw(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [as_raw(item) for item in value]
+    return value
 
 
 def has_expression(value: object) -> bool:
