@@ -30,6 +30,9 @@ def check_expressions(
     paths = {stage.path: stage for stage in spec.all_stages()}
     for path, text in _texts(document.data, ""):
         stage = next((s for at, s in paths.items() if path.startswith(at + ".")), None)
+        if stage is not None and path.startswith(f"{stage.path}.spec.outputs["):
+            # The outputs of a Pipeline stage speak of the child pipeline's nodes.
+            continue
         _check_text(text, path, _Place(names, stage, secrets, report))
 
 

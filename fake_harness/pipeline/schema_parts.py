@@ -175,7 +175,16 @@ def _variable(raw: JsonObject, path: str, report: Report) -> Variable:
         value = raw.get("default", "")
         if "value" not in raw and "default" not in raw:
             report.missing(path, "value", f"variable {written!r}")
-    return Variable(name=written, type=kind, value=value)
+    return Variable(name=written, type=kind, value=_typed(value, kind))
+
+
+def _typed(value: object, kind: str) -> object:
+    """Return a variable's value as its type wants it: `value: 1` of a String is "1"."""
+    if kind == "Number" and isinstance(value, str) and re.fullmatch(r"-?\d{1,18}", value):
+        return int(value)
+    if kind != "Number" and isinstance(value, bool | int | float):
+        return text(value)
+    return value
 
 
 def strategy(raw: JsonObject, path: str, report: Report) -> Strategy | None:
