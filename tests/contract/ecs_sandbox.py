@@ -262,7 +262,7 @@ def _application(plane: EcsPlane) -> WSGIApplication:
 
 
 def ecs_client(url: str) -> BaseClient:
-    return boto3.client(
+    client: BaseClient = boto3.client(
         "ecs",
         endpoint_url=url,
         region_name=REGION,
@@ -270,6 +270,7 @@ def ecs_client(url: str) -> BaseClient:
         aws_secret_access_key="test",
         config=Config(retries={"max_attempts": 0}),
     )
+    return client
 
 
 NETWORK = {
