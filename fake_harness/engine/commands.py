@@ -50,6 +50,8 @@ class Start:
 
     place: Place
     cause: str
+    condition: str | None = None
+    run_info: JsonObject | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

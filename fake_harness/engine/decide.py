@@ -84,10 +84,26 @@ def _begin(view: View, place: Place) -> list[Command]:
         pipeline_rolls_back=_pipeline_rolls_back(view),
         of_iteration=place.iteration is not None,
     )
+    if not _is_selected(view, place):
+        unselected = {"whenCondition": "the stage was not selected", "evaluatedCondition": False}
+        return [Skip(place=place, run_info=unselected, cause="the stage was not selected")]
     if not verdict.passes:
         info = verdict.run_info(evaluated=False)
         return [Skip(place=place, run_info=info, cause=f"{verdict.text} is false")]
-    return [Start(place=place, cause=f"{verdict.text} is true")]
+    return [
+        Start(
+            place=place,
+            cause=f"{verdict.text} is true",
+            condition=verdict.condition,
+            run_info=verdict.run_info(evaluated=True),
+        )
+    ]
+
+
+def _is_selected(view: View, place: Place) -> bool:
+    wanted = view.world.execution.stages_executed
+    is_stage = place.node.kind is NodeKind.STAGE and place.iteration is None
+    return not wanted or not is_stage or place.node.identifier in wanted
 
 
 def _pipeline_rolls_back(view: View) -> bool:

@@ -278,6 +278,14 @@ def list_tasks(connection: Connection, plan_execution_id: str) -> tuple[Delegate
     return tuple(map(_task, connection.execute(statement).mappings()))
 
 
+def list_tasks_of_node(connection: Connection, node_execution_id: str) -> tuple[DelegateTask, ...]:
+    """Return the tasks of one node execution."""
+    statement = select(delegate_tasks).where(
+        delegate_tasks.c.node_execution_id == node_execution_id
+    )
+    return tuple(map(_task, connection.execute(statement).mappings()))
+
+
 def list_running(connection: Connection, delegate_id: str) -> tuple[DelegateTask, ...]:
     """Return the tasks that a delegate has acquired and not ended."""
     statement = select(delegate_tasks).where(

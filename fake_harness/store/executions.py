@@ -183,6 +183,16 @@ def list_children(connection: Connection, parent_execution_id: str) -> tuple[Pla
     return tuple(map(_execution, connection.execute(statement).mappings()))
 
 
+def list_children_of_node(
+    connection: Connection, node_execution_id: str
+) -> tuple[PlanExecution, ...]:
+    """Return the executions that one Pipeline stage started."""
+    statement = select(plan_executions).where(
+        plan_executions.c.parent_node_execution_id == node_execution_id
+    )
+    return tuple(map(_execution, connection.execute(statement).mappings()))
+
+
 def active_execution_ids(connection: Connection) -> tuple[str, ...]:
     """Return the executions that are not final, oldest first."""
     final = [status.value for status in FINAL]
