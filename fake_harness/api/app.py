@@ -92,7 +92,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_error_handler(HarnessError, _harness_error)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _crash)
-    app.wsgi_app = GatewayPrefix(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = GatewayPrefix(app.wsgi_app)  # type: ignore[method-assign,assignment]
     return app
 
 
@@ -126,7 +126,7 @@ def _authenticate() -> None:
 
 
 def _harness_error(error: HarnessError) -> ResponseReturnValue:
-    metadata = None
+    metadata: dict[str, object] | None = None
     if isinstance(error, YamlInvalidError):
         metadata = {
             "type": "YamlSchemaErrorWrapperDTO",
