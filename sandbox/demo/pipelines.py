@@ -1,5 +1,6 @@
 """Follows the executions that one commit causes, and approves where the demo may."""
 
+import json
 import time
 from typing import Any
 
@@ -46,7 +47,7 @@ class PipelineWatcher:
         deadline = time.monotonic() + wait_s
         while time.monotonic() < deadline:
             for row in self._client.executions(ORG, PROJECT, size=10):
-                if commit in str(row.get("commitSha", "")):
+                if commit in json.dumps(row.get("moduleInfo")):
                     return str(row["planExecutionId"])
             time.sleep(0.2)
         raise EnvironmentNotReadyError(

@@ -25,20 +25,21 @@ from sandbox.environments import Target, switch
 from sandbox.errors import SandboxError
 from sandbox.harness_target import harness_client
 from sandbox.lifecycle import Sandbox
+from sandbox.local_values import local_placeholders, local_webhook
 from sandbox.settings import Settings, host_environment
-from sandbox.sync import Syncer
+from sandbox.sync import Syncer, SyncValues
 from sandbox.terraform import Terraform, write_cli_config
 
 GOOD_RELEASE = Edit(
     path="apps/backend/app/release.py",
-    pattern=r"^(\s*)NAME = .*$",
-    replacement=r'\g<1>NAME = "Second release"',
+    pattern=r'^RELEASE_NAME = ".*"$',
+    replacement='RELEASE_NAME = "Borealis"',
     message="Name the second release",
 )
 BAD_RELEASE = Edit(
     path="apps/backend/app/readiness.py",
-    pattern=r"^PLACEHOLDER$",
-    replacement="PLACEHOLDER",
+    pattern=r'"prod": 100\}',
+    replacement='"prod": 100_000}',
     message="Break the readiness check in production",
 )
 _RATE = 220.0
@@ -99,14 +100,11 @@ class Demo:
         with terminal.step("terraform apply: state bucket") as line:
             self._terraform("bootstrap", line).init()
             self._terraform("bootstrap", line).apply()
-        with terminal.step("terraform apply: dev and prod, plan empty after it") as line:
-            with ThreadPoolExecutor(2) as pool:
-                for stage, outputs in zip(
-                    ("dev", "prod"),
-                    pool.map(lambda stage: self._apply(stage, line), ("dev", "prod")),
-                    strict=True,
-                ):
-                    self._outputs[stage] = outputs
+        stages = ("dev", "prod")
+        title = "terraform apply: dev and prod, plan empty after it"
+        with terminal.step(title) as line, ThreadPoolExecutor(2) as pool:
+            outputs = pool.map(lambda stage: self._apply(stage, line), stages)
+            self._outputs = dict(zip(stages, outputs, strict=True))
 
     def _apply(self, stage: str, line: Callable[[str], None]) -> dict[str, object]:
         terraform = self._terraform(stage, lambda text: line(f"{stage}: {text}"))
@@ -130,11 +128,14 @@ class Demo:
         self._workshop.create_remote()
         with terminal.step("sandbox sync: organization, project, pipelines, triggers") as line:
             syncer = Syncer(self._client, self._options.project / "harness", line=line)
-            values = {
-                stage: {k: str(v) for k, v in _mapping(outputs["harness_variables"]).items()}
-                for stage, outputs in self._outputs.items()
+            outputs = {
+                f"infra/environments/{stage}": {
+                    key: str(value) for key, value in _mapping(o["harness_variables"]).items()
+                }
+                for stage, o in self._outputs.items()
             }
-            syncer.sync(values, git_url=self._workshop.remote, hooks_api=self._settings.git_url)
+            values = SyncValues(environment=local_placeholders(self._settings), outputs=outputs)
+            syncer.sync(values, webhook=local_webhook(self._settings))
 
     def _first_release(self) -> None:
         self._workshop.prepare()

@@ -10,6 +10,7 @@ from pathlib import Path
 import requests
 
 from sandbox.errors import SandboxError, UsageError
+from sandbox.local_values import GIT_OWNER, GIT_REPOSITORY
 
 FOLDERS = ("apps", "infra", "harness")
 _LEFT_OUT = shutil.ignore_patterns(
@@ -48,7 +49,7 @@ class Workshop:
         self._work = work
         self._env = dict(env)
         self.git_url = git_url
-        self.owner, self.name = "workshop", "harness-workshop"
+        self.owner, self.name = GIT_OWNER, GIT_REPOSITORY
 
     @property
     def remote(self) -> str:

@@ -1,0 +1,147 @@
+"""`sandbox sync` and `sandbox demo`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sandbox import terminal
+from sandbox.cli import as_json, load_settings
+from sandbox.demo.story import Demo, DemoOptions
+from sandbox.environments import Target, harness_variables, switch
+from sandbox.harness_target import harness_client
+from sandbox.local_values import local_placeholders, local_webhook
+from sandbox.settings import Settings, host_environment
+from sandbox.sync import Syncer, SyncValues
+from sandbox.terraform import Terraform, write_cli_config
+
+
+@click.command()
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path("harness"),
+    show_default=True,
+    help="Folder that holds sync.yaml.",
+)
+@as_json
+def sync(folder: Path, json_: bool) -> None:
+    """Bring the Harness entities of a folder into the project, through Harness's API.
+
+    Reads FOLDER/sync.yaml. What Terraform knows is read from the outputs of the modules named
+    there. Works against the sandbox, or against your Harness where HARNESS_ENDPOINT,
+    HARNESS_ACCOUNT_ID and HARNESS_PLATFORM_API_KEY say so.
+    """
+    settings = load_settings()
+    client = harness_client(settings)
+    local = client.endpoint == harness_variables(settings)["HARNESS_ENDPOINT"]
+    with terminal.step("sandbox sync") as line:
+        syncer = Syncer(client, folder, line=line)
+        values = SyncValues(
+            environment={**(local_placeholders(settings) if local else {}), **host_environment()},
+            outputs=_terraform_outputs(settings, syncer, folder, local=local),
+        )
+        done = syncer.sync(values, webhook=local_webhook(settings) if local else None)
+    if json_:
+        rows = [{"kind": e.kind, "identifier": e.identifier, "action": e.action} for e in done]
+        terminal.print_json(rows)
+    else:
+        terminal.print_table(
+            ("kind", "identifier", ""), [(e.kind, e.identifier, e.action) for e in done]
+        )
+
+
+@click.command()
+@click.option("--rollback", is_flag=True, help="Push a release that fails its health gate.")
+@click.option("--manual", is_flag=True, help="Wait for a person to approve production.")
+@click.option(
+    "--project",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Folder with apps, infra and harness; the current one by default.",
+)
+@as_json
+def demo(rollback: bool, manual: bool, project: Path, json_: bool) -> None:
+    """Run the whole road: Terraform, sync, git push, CI, dev, approval, canary to prod.
+
+    The summary is printed, and written to demo.json in the state directory.
+    """
+    settings = load_settings()
+    if "SANDBOX_TIME_SCALE" not in host_environment():
+        settings = settings.model_copy(update={"time_scale": 10.0})
+    options = DemoOptions(project=project.resolve(), manual=manual, rollback=rollback)
+    summary = Demo(settings, options).run()
+    if json_:
+        terminal.print_json(summary)
+    else:
+        _print_summary(summary)
+    if summary["failures"]:
+        sys.exit(1)
+
+
+def _terraform_outputs(
+    settings: Settings, syncer: Syncer, folder: Path, *, local: bool
+) -> dict[str, dict[str, str]]:
+    """Read `harness_variables` of each module where it was initialised and applied."""
+    config = write_cli_config(settings.home, settings.tf_plugin_dir)
+    env = host_environment()
+    if local:
+        env = switch(Target.LOCAL, settings, terraform_config=config).apply(env)
+    found = {}
+    for module in syncer.modules():
+        path = folder.resolve().parent / module
+        data = Path(env.get("TF_DATA_DIR", path / ".terraform"))
+        terraform = Terraform(path, env=env, data_dir=data, line=lambda _text: None)
+        outputs: Any = terraform.outputs().get("harness_variables") or {}
+        found[module] = {str(k): str(v) for k, v in outputs.items()}
+    return found
+
+
+def _print_summary(summary: dict[str, Any]) -> None:
+    terminal.out.print()
+    terminal.print_table(
+        ("pipeline", "stage", "status", "seconds"),
+        [
+            row
+            for execution in summary["executions"]
+            for row in (
+                (
+                    execution["pipeline"],
+                    "",
+                    terminal.status_text(execution["status"]),
+                    f"{execution['seconds']:.1f}",
+                ),
+                *(
+                    (
+                        "",
+                        stage["identifier"],
+                        terminal.status_text(stage["status"]),
+                        f"{stage['seconds']:.1f}",
+                    )
+                    for stage in execution["stages"]
+                ),
+            )
+        ],
+    )
+    if summary["splits"]:
+        terminal.out.print()
+        terminal.print_table(
+            ("planned %", "measured %", "requests"),
+            [(s["planned"], s["measured"], s["requests"]) for s in summary["splits"]],
+        )
+    terminal.out.print()
+    failed = summary["failures"]
+    colour = "red" if failed else "green"
+    terminal.out.print(
+        f"{summary['requests']} requests through the prod load balancer, "
+        f"[{colour}]{failed} failed[/{colour}]; {summary['seconds']} s in all."
+    )
+    for reason in (e["reason"] for e in summary["executions"] if e["status"] == "Failed"):
+        terminal.out.print(f"Failed because: {terminal.plain(reason)}")
+    for name, url in summary["urls"].items():
+        terminal.out.print(f"{name}: {url}")
+    terminal.out.print(
+        "The load balancers' names resolve inside `sandbox exec -- CMD`; "
+        "`sandbox status` shows their addresses."
+    )
