@@ -25,6 +25,7 @@ from fake_harness.engine.commands import (
     Start,
 )
 from fake_harness.engine.failures import NodeFailedError
+from fake_harness.engine.identity import copy_kept_stages
 from fake_harness.engine.index import is_leaf
 from fake_harness.engine.iterations import expand_strategy
 from fake_harness.engine.reports import failure_of
@@ -104,6 +105,7 @@ def _begin(connection: Connection, command: Begin, run: Run) -> None:
         cause=command.cause,
     ):
         _start(connection, Start(place=command.place, cause=command.cause), run)
+        copy_kept_stages(connection, run)
 
 
 def _start(connection: Connection, command: Start, run: Run) -> None:

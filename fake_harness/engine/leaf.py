@@ -24,11 +24,17 @@ from fake_harness.engine.failure import (
     after_intervention,
     respond,
 )
-from fake_harness.engine.reports import Report, failure_of, report_of
+from fake_harness.engine.reports import (
+    Report,
+    expired_report,
+    failure_of,
+    is_working,
+    left_behind,
+    report_of,
+)
 from fake_harness.engine.world import View
 from fake_harness.pipeline.plan import FailureAction
 from fake_harness.status import POSITIVE, Status
-from fake_harness.store.delegate_tasks import TaskStatus
 from fake_harness.store.interrupts import InterruptType
 from fake_harness.store.node_executions import NodeExecution
 
@@ -49,29 +55,28 @@ _MARKED_FAILED = frozenset({InterruptType.USER_MARKED_FAILURE, InterruptType.MAR
 def advance_leaf(view: View, place: Place, row: NodeExecution) -> list[Command]:
     """Return what to do about a leaf that is not final."""
     if view.is_aborted(row):
-        return _abort(view, row)
+        return _stop(view, place, row, Report(status=Status.ABORTED, cause="aborted"))
     if row.status is Status.QUEUED:
         return _launch_in_time(view, place, row)
     if row.status is Status.INTERVENTION_WAITING:
         return _intervene(view, place, row)
-    if row.status is Status.DISCONTINUING:
-        return _abort(view, row)
-    report = _marked_failed(view, row) or report_of(view, row)
-    return [] if report is None else [_settle(view, place, row, report)]
+    report = None if row.status is Status.DISCONTINUING else report_of(view, row)
+    if report is not None:
+        return [_settle(view, place, row, report)]
+    forced = _marked_failed(view, row) or expired_report(view, row)
+    return [] if forced is None else _stop(view, place, row, forced)
 
 
-def _abort(view: View, row: NodeExecution) -> list[Command]:
-    tasks = view.world.tasks.get(row.id, ())
-    child = view.world.children.get(row.id)
-    working = any(task.status is TaskStatus.ACQUIRED for task in tasks) or (
-        child is not None and not child.status.is_final
-    )
-    if row.status is not Status.DISCONTINUING and working:
-        patience = view.now + timedelta(seconds=ABORT_GRACE_S)
-        return [Discontinue(node_id=row.id, wake_at=patience, cause="aborted")]
-    if not working or (row.wake_at is not None and row.wake_at <= view.now):
-        return [Conclude(node_id=row.id, to=Status.ABORTED, cause="aborted")]
-    return []
+def _stop(view: View, place: Place, row: NodeExecution, report: Report) -> list[Command]:
+    """End a leaf from outside: what works for it is stopped first, within a limit."""
+    if is_working(view, row):
+        if row.status is not Status.DISCONTINUING:
+            patience = view.now + timedelta(seconds=ABORT_GRACE_S)
+            return [Discontinue(node_id=row.id, wake_at=patience, cause=report.cause)]
+        if row.wake_at is None or row.wake_at > view.now:
+            return []
+    changes = {**left_behind(view, row), **report.changes}
+    return [_settle(view, place, row, replace(report, changes=changes))]
 
 
 def _launch_in_time(view: View, place: Place, row: NodeExecution) -> list[Command]:

@@ -42,7 +42,7 @@ def failure_of(message: str, *types: str) -> JsonObject:
 
 
 def report_of(view: View, row: NodeExecution) -> Report | None:
-    """Return how an active leaf ended, or None while it goes on."""
+    """Return how an active leaf ended by itself, or None while it goes on."""
     tasks = view.world.tasks.get(row.id, ())
     child = view.world.children.get(row.id)
     approval = view.world.approvals.get(row.id)
@@ -57,14 +57,32 @@ def report_of(view: View, row: NodeExecution) -> Report | None:
         found = _of_approval(view, approval)
     elif row.status is Status.WAIT_STEP_RUNNING and _is_over(view, row):
         found = Report(status=Status.SUCCEEDED, cause="wait is over")
-    return found or _expired(view, row)
+    return found
+
+
+def is_working(view: View, row: NodeExecution) -> bool:
+    """True while a delegate or a child execution is at work for a leaf."""
+    tasks = view.world.tasks.get(row.id, ())
+    child = view.world.children.get(row.id)
+    return any(task.status is TaskStatus.ACQUIRED for task in tasks) or (
+        child is not None and not child.status.is_final
+    )
+
+
+def left_behind(view: View, row: NodeExecution) -> Mapping[str, object]:
+    """Return the columns that a stopped task's result sets: its rollback data is needed."""
+    for task in view.world.tasks.get(row.id, ()):
+        if task.result is not None:
+            return _of_result(row, task, task.result).changes
+    return {}
 
 
 def _is_over(view: View, row: NodeExecution) -> bool:
     return row.wake_at is not None and row.wake_at <= view.now
 
 
-def _expired(view: View, row: NodeExecution) -> Report | None:
+def expired_report(view: View, row: NodeExecution) -> Report | None:
+    """Return the end of a leaf whose own time, or that of something above, is over."""
     if not view.is_expired(row):
         return None
     own = row.deadline_at is not None and row.deadline_at <= view.now
