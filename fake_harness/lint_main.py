@@ -36,8 +36,8 @@ def main() -> None:
         ]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     else:
-        for path, rows in found.items():
-            _print(path, rows)
+        for path, problems in found.items():
+            _print(path, problems)
     sys.exit(any(p.severity == "ERROR" for rows in found.values() for p in rows))
 
 

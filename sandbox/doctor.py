@@ -83,10 +83,10 @@ def _providers(settings: Settings) -> Finding:
 
 
 def _envoy() -> Finding:
-    from sandbox.aws.elbv2.bootstrap import find_envoy
+    from sandbox.aws.elbv2.bootstrap import envoy_binary
 
     try:
-        return Finding(check="Envoy", state="ok", detail=str(find_envoy()))
+        return Finding(check="Envoy", state="ok", detail=str(envoy_binary()))
     except DependencyError as error:
         return Finding(check="Envoy", state="missing", detail=error.message, mend=error.hint)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import stack
-from sandbox.aws.ca import ensure_authority
+from sandbox.aws.ca import CertificateAuthority
 from sandbox.aws.elbv2.bootstrap import write_bootstrap
 from sandbox.aws.runtime.process import stop_all_tasks
 from sandbox.errors import DependencyError, UsageError
@@ -112,5 +112,5 @@ class Sandbox:
                 f"The state directory {home.resolve()} cannot be written: {error.strerror}.",
                 hint="Set SANDBOX_HOME to a directory that you may write.",
             ) from error
-        ensure_authority(self.settings.ca_dir)
-        write_bootstrap(self.settings)
+        CertificateAuthority.open(self.settings.ca_dir)
+        write_bootstrap(self.settings.envoy_dir, self.settings.ads_socket)

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -22,8 +22,6 @@ class Settings(BaseSettings):
     proxy_port: int = Field(
         4567, description="Port of the forward proxy that resolves load balancer names."
     )
-    envoy_admin_port: int = Field(4568, description="Port of Envoy's admin interface.")
-    supervisor_port: int = Field(0, description="Unused on Unix, where a socket is used.")
     account_id: str = Field("000000000000", description="The AWS account id.")
     region: str = Field("us-east-1", description="The default AWS region.")
     time_scale: float = Field(
@@ -44,6 +42,12 @@ class Settings(BaseSettings):
     )
     delegate_name: str = Field("local", description="Name of the first delegate.")
     delegate_tags: str = Field("", description="Comma-separated tags of the delegate.")
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        """Processes of the sandbox run in other folders; all mean the same directory."""
+        return home.expanduser().resolve()
 
     @property
     def aws_dir(self) -> Path:

@@ -27,7 +27,7 @@ def process_specs(
             port=settings.aws_port,
             stop_timeout_s=20,
         ),
-        ProcessSpec(name="envoy", command=envoy_command(settings)),
+        ProcessSpec(name="envoy", command=tuple(envoy_command(settings.envoy_dir))),
         ProcessSpec(
             name="proxy",
             command=(*python, "sandbox.proxy"),
