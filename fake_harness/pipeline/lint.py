@@ -84,7 +84,7 @@ def _check_inputs(value: object, path: str, report: Report) -> None:
         try:
             spec = parse_input(str(value))
         except ValueError as error:
-            report.error(path, str(error), source="schema")
+            report.error(path, str(error))
             return
         if spec.at_execution:
             report.error(path, "inputs at execution time are not supported by the sandbox")

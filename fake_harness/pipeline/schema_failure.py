@@ -144,16 +144,16 @@ def _retry(spec: JsonObject, path: str, report: Report) -> FailureAction:
     report.unknown_keys(path, spec, {"retryCount", "retryIntervals", "onRetryFailure"})
     count = spec.get("retryCount")
     if count is None:
-        report.missing(path, "retryCount", "Retry")
+        report.missing(path, "retryCount", "Retry", source="semantic")
     elif isinstance(count, bool) or not str(count).isdigit():
         message = f"retryCount must be a whole number, found {count!r}"
         report.error(join(path, "retryCount"), message, hint="Expressions are not allowed here.")
     intervals = spec.get("retryIntervals")
     if not isinstance(intervals, list) or not intervals:
-        report.missing(path, "retryIntervals", "Retry")
+        report.missing(path, "retryIntervals", "Retry", source="semantic")
     follow = spec.get("onRetryFailure")
     if not isinstance(follow, Mapping):
-        report.missing(path, "onRetryFailure", "Retry")
+        report.missing(path, "onRetryFailure", "Retry", source="semantic")
     return FailureAction(
         type="Retry",
         retry_count=int(str(count)) if str(count).isdigit() else 0,

@@ -189,7 +189,7 @@ def _check_environments(spec: JsonObject, path: str, report: Report) -> None:
         return
     if (one is None) == (many is None):
         message = "a Deployment stage needs one of `environment`, `environments`"
-        report.error(join(path, "environment"), message)
+        report.error(join(path, "environment"), message, source="schema")
     for at, block in _entries(one, many, "environment", path, report):
         _check_environment(block, at, report)
 
