@@ -26,6 +26,7 @@ from sandbox.aws.ports import (
     TargetHealth,
 )
 from sandbox.aws.runtime.fake import FakeMachine, FakeRuntime
+from sandbox.aws.runtime.port import ContainerRuntime
 from sandbox.aws.store import RecordStore
 from sandbox.aws.wire import RequestContext, WireRequest
 from sandbox.clock import TimeScale
@@ -201,11 +202,11 @@ class World:
         return FakeRuntime(self.machine)
 
     @contextmanager
-    def plane(self) -> Iterator[EcsPlane]:
+    def plane(self, runtime: ContainerRuntime | None = None) -> Iterator[EcsPlane]:
         store = RecordStore(self.state_dir / "records.db")
         plane = EcsPlane(
             store=store,
-            runtime=self.runtime,
+            runtime=runtime or self.runtime,
             registrar=self.registrar,
             images=self.images,
             logs=self.logs,
@@ -233,7 +234,7 @@ class World:
 def serve(plane: EcsPlane) -> Iterator[str]:
     """Serve only ECS over HTTP and yield its address."""
     server = make_server("127.0.0.1", 0, _application(plane), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

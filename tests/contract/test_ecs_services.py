@@ -93,6 +93,11 @@ def tasks(ecs: Any, **filters: Any) -> list[dict[str, Any]]:
     return list(ecs.describe_tasks(cluster="dev", tasks=arns)["tasks"]) if arns else []
 
 
+def is_replaced(ecs: Any, task_arn: str) -> bool:
+    arns = [t["taskArn"] for t in tasks(ecs)]
+    return bool(arns) and task_arn not in arns
+
+
 def test_service_reaches_the_steady_state_with_its_targets_registered(
     ecs: Any, world: World
 ) -> None:
@@ -220,7 +225,7 @@ def test_failing_container_health_check_replaces_the_task(ecs: Any, world: World
     [first] = tasks(ecs)
     assert first["healthStatus"] == "HEALTHY"
     world.runtime.set_health(first["taskArn"], "web", HealthStatus.UNHEALTHY)
-    eventually(lambda: is_steady(ecs) and tasks(ecs)[0]["taskArn"] != first["taskArn"])
+    eventually(lambda: is_replaced(ecs, first["taskArn"]) and is_steady(ecs))
     [ended] = ecs.describe_tasks(cluster="dev", tasks=[first["taskArn"]])["tasks"]
     assert ended["stoppedReason"] == "Task failed container health checks"
 
@@ -230,7 +235,7 @@ def test_dead_task_is_replaced(ecs: Any, world: World) -> None:
     eventually(lambda: is_steady(ecs))
     [first] = tasks(ecs)
     world.runtime.exit_container(first["taskArn"], "web", 1)
-    eventually(lambda: is_steady(ecs) and tasks(ecs)[0]["taskArn"] != first["taskArn"])
+    eventually(lambda: is_replaced(ecs, first["taskArn"]) and is_steady(ecs))
     [ended] = ecs.describe_tasks(cluster="dev", tasks=[first["taskArn"]])["tasks"]
     assert ended["stopCode"] == "EssentialContainerExited"
     assert ended["stoppedReason"] == "Essential container in task exited"
