@@ -4,7 +4,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.aws.elbv2.bootstrap import envoy_command
+from sandbox.aws.elbv2.bootstrap import admin_socket, envoy_command
 from sandbox.environments import Target, aws_variables, switch
 from sandbox.settings import Settings
 from sandbox.supervisor import ProcessSpec
@@ -22,12 +22,17 @@ def process_specs(
         ProcessSpec(
             name="aws",
             command=(*python, "sandbox.aws.server"),
-            env=own,
+            # moto walks over sets here and there; a replayed journal must walk the same way.
+            env={**own, "PYTHONHASHSEED": "0"},
             ready_url=f"{settings.aws_url}/_sandbox/health",
             port=settings.aws_port,
             stop_timeout_s=20,
         ),
-        ProcessSpec(name="envoy", command=tuple(envoy_command(settings.envoy_dir))),
+        ProcessSpec(
+            name="envoy",
+            command=tuple(envoy_command(settings.envoy_dir)),
+            ready_socket=admin_socket(settings.envoy_dir),
+        ),
         ProcessSpec(
             name="proxy",
             command=(*python, "sandbox.proxy"),
@@ -41,11 +46,19 @@ def process_specs(
             ready_url=f"{settings.harness_url}/health",
             port=settings.harness_port,
         ),
-        ProcessSpec(name="engine", command=(*python, "fake_harness.engine_main"), env=harness),
+        ProcessSpec(
+            name="engine",
+            command=(*python, "fake_harness.engine_main"),
+            env=harness,
+            ready_url=f"{settings.harness_url}/health",
+            ready_text='"engine":"running"',
+        ),
         ProcessSpec(
             name="delegate",
             command=(*python, "fake_harness.delegate_main"),
             env={**local, **delegate_variables(settings), "PATH": tool_path(host_env)},
+            ready_url=f"{settings.harness_url}/health",
+            ready_text=f'"{settings.delegate_name}"',
             stop_timeout_s=20,
         ),
         ProcessSpec(

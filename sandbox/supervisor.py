@@ -6,6 +6,7 @@ their own affair.
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -31,7 +32,11 @@ class ProcessSpec:
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
     ready_url: str = ""
-    """Answers 200 once the process serves; empty means running is ready."""
+    """Answers 200 once the process serves; empty means that nothing is asked."""
+    ready_text: str = ""
+    """Must be in that answer."""
+    ready_socket: Path | None = None
+    """A Unix socket that accepts once the process serves."""
     stop_timeout_s: int = 10
     port: int = 0
     """The TCP port that must be free before the start; 0 for none."""
@@ -145,7 +150,7 @@ class Supervisor:
                 row = states.get(name)
                 if row is None or row.state in {"FATAL", "EXITED"}:
                     raise self._not_ready(name, row.state if row else "UNKNOWN")
-                if row.state == "RUNNING" and _answers(spec.ready_url):
+                if row.state == "RUNNING" and _is_ready(spec):
                     del waiting[name]
                     yield name, time.monotonic() - begun
             if waiting and time.monotonic() - begun > timeout_s:
@@ -216,8 +221,6 @@ def check_ports(specs: tuple[ProcessSpec, ...], bind: str) -> None:
     Raises:
         DependencyError: names the port, its process where /proc tells, and the setting.
     """
-    import socket
-
     for spec in specs:
         if not spec.port:
             continue
@@ -276,13 +279,28 @@ def _quote(word: str) -> str:
     return f'"{escaped}"'
 
 
-def _answers(url: str) -> bool:
-    if not url:
+def _is_ready(spec: ProcessSpec) -> bool:
+    if spec.ready_socket is not None and not _accepts(socket.AF_UNIX, str(spec.ready_socket)):
+        return False
+    if spec.port and not _accepts(socket.AF_INET, ("127.0.0.1", spec.port)):
+        return False
+    if not spec.ready_url:
         return True
     try:
-        return requests.get(url, timeout=2, proxies={"http": "", "https": ""}).status_code == 200
+        answer = requests.get(spec.ready_url, timeout=2, proxies={"http": "", "https": ""})
     except requests.RequestException:
         return False
+    return answer.status_code == 200 and spec.ready_text in answer.text
+
+
+def _accepts(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:
+    with socket.socket(family) as probe:
+        probe.settimeout(1)
+        try:
+            probe.connect(address)
+        except OSError:
+            return False
+    return True
 
 
 def _alive(pid: int) -> bool:

@@ -34,6 +34,7 @@ from fake_harness.errors import HarnessError, YamlInvalidError
 from fake_harness.settings import Settings
 from fake_harness.store import delegates as delegate_rows
 from fake_harness.store import executions as execution_rows
+from fake_harness.store import leases
 from fake_harness.store.database import create_tables, open_database
 
 log = structlog.get_logger()
@@ -97,13 +98,15 @@ def create_app(settings: Settings) -> Flask:
 
 
 def health() -> ResponseReturnValue:
-    """Tell that the API serves, with the delegates and the executions under way."""
+    """Tell that the API serves, whether the engine runs, and which delegates are connected."""
     with backend().read() as connection:
         account = backend().settings.account_id
         rows = delegate_rows.list_delegates(connection, account)
         active = execution_rows.active_execution_ids(connection)
+        lease = leases.get_lease(connection, "engine")
+    engine = "running" if lease is not None and lease.until > now() else "stopped"
     connected = [row.name for row in rows if row.is_connected(now())]
-    return jsonify(status="ok", delegates=connected, activeExecutions=len(active))
+    return jsonify(status="ok", engine=engine, delegates=connected, activeExecutions=len(active))
 
 
 def _prefix(blueprint: object) -> str:

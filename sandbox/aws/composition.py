@@ -1,20 +1,80 @@
 """Puts the parts of the local AWS together; the only module that knows them all."""
 
 from sandbox.aws.ca import CertificateAuthority
+from sandbox.aws.ecr.plane import EcrPlane
+from sandbox.aws.ecs.plane import EcsPlane
+from sandbox.aws.elbv2.plane import Elbv2Plane
 from sandbox.aws.gateway import Gateway
 from sandbox.aws.logs.plane import LogsPlane
 from sandbox.aws.moto_plane.plane import MotoPlane
+from sandbox.aws.ports import ImageResolver
+from sandbox.aws.runtime.fake import FakeRuntime
+from sandbox.aws.runtime.port import ContainerRuntime
+from sandbox.aws.runtime.process import ProcessRuntime
+from sandbox.aws.store import RecordStore
+from sandbox.clock import TimeScale
+from sandbox.environments import aws_variables
+from sandbox.errors import UsageError
 from sandbox.settings import Settings
 
 
 def build_gateway(settings: Settings) -> Gateway:
     """Build every part from its state under `settings.aws_dir`; nothing runs yet."""
     authority = CertificateAuthority.open(settings.ca_dir)
+    store = RecordStore(settings.aws_dir / "records.sqlite")
+    scale = TimeScale(settings.time_scale)
     moto = MotoPlane(settings.aws_dir / "moto", authority, settings.account_id)
     logs = LogsPlane(settings.aws_dir / "logs.sqlite", moto.log_groups, moto.handle)
+    ecr = EcrPlane(
+        store=store,
+        blob_dir=settings.aws_dir / "blobs",
+        account_id=settings.account_id,
+        public_host=f"127.0.0.1:{settings.aws_port}",
+        default_region=settings.region,
+    )
+    elbv2 = Elbv2Plane(
+        store=store,
+        network=moto.network,
+        certificates=moto.certificates,
+        time_scale=scale,
+        alb_network=settings.alb_network,
+        names_file=settings.names_file,
+        envoy_dir=settings.envoy_dir,
+        ads_socket=settings.ads_socket,
+    )
+    ecs = EcsPlane(
+        store=store,
+        runtime=_runtime(settings, ecr.images),
+        registrar=elbv2.registrar,
+        images=ecr.images,
+        logs=logs.sink,
+        secrets=moto.secrets,
+        network=moto.network,
+        roles=moto.roles,
+        time_scale=scale,
+        task_environment=aws_variables(settings),
+    )
     return Gateway(
-        services={"logs": logs.service},
+        services={s.name: s for s in (logs.service, ecr.service, elbv2.service, ecs.service)},
         moto=moto,
         account_id=settings.account_id,
         region=settings.region,
+        registry=ecr.registry,
+        loops=[moto, elbv2, ecs],
+    )
+
+
+def _runtime(settings: Settings, images: ImageResolver) -> ContainerRuntime:
+    """Return the runtime that the settings name.
+
+    Raises:
+        UsageError: there is no such runtime; nothing is downgraded in silence.
+    """
+    if settings.engine == "process":
+        root = settings.aws_dir / "runtime"
+        return ProcessRuntime(root=root, images=images, network=settings.task_network)
+    if settings.engine == "fake":
+        return FakeRuntime()
+    raise UsageError(
+        f"SANDBOX_ENGINE={settings.engine} is no container runtime.", hint="Use process or fake."
     )

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
+from wsgiref.types import StartResponse
 
 from sandbox.aws.wire import (
     AwsService,
@@ -26,7 +27,6 @@ from sandbox.errors import AwsError
 log = logging.getLogger(__name__)
 
 Environ = dict[str, Any]
-StartResponse = Callable[..., object]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 HEALTH_PATH = "/_sandbox/health"
