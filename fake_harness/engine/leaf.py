@@ -109,15 +109,18 @@ def _settle(view: View, place: Place, row: NodeExecution, report: Report) -> Com
             place=place,
         )
     action = action_for(view.index, place.node, report.failure_types)
-    response = respond(action, status=report.status, attempt=row.attempt)
     if view.is_expired(view.rows.get(row.parent_id or "")):
-        response = _only_rollback(response, report.status)
+        response = _only_rollback(action, report.status)
+    else:
+        response = respond(action, status=report.status, attempt=row.attempt)
     return _obey(view, place, row, report, response)
 
 
-def _only_rollback(response: Response, status: Status) -> Response:
+def _only_rollback(action: FailureAction | None, status: Status) -> Response:
     """Where the time of a stage is over, only its rollback can still follow."""
-    advice = response.advice if response.advice in ROLLBACKS else ""
+    while action is not None and action.type == "Retry":
+        action = action.on_retry_failure
+    advice = action.type if action is not None and action.type in ROLLBACKS else ""
     return Response(reaction=Reaction.CONCLUDE, status=status, advice=advice)
 
 
