@@ -5,6 +5,7 @@ and an id with a mark after it: `…deploy:strategy`, `…steps[2]:parallel`.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from fake_harness.errors import SchemaProblem, YamlInvalidError
 from fake_harness.pipeline.deployment import deployment_axes, environment_step, service_step
@@ -43,7 +44,8 @@ def compile_pipeline(merged_yaml: str, *, known: KnownEntities | None = None) ->
     document = load_yaml(merged_yaml)
     filled = fill_defaults(document.data)
     if filled != document.data:
-        document = load_yaml(dump_yaml(filled))
+        # Lines stay those of the text that was given: a default never moves a node.
+        document = replace(document, data=filled, text=dump_yaml(filled))
     spec, problems = check(document, known=known)
     if any(problem.severity == "ERROR" for problem in problems):
         raise YamlInvalidError(tuple(p for p in problems if p.severity == "ERROR"))

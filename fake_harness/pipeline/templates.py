@@ -15,6 +15,7 @@ from fake_harness.pipeline.yaml_source import Document, dump_yaml, join, load_ya
 _TYPES = {"pipeline": "Pipeline", "stage": "Stage", "step": "Step", "stepGroup": "StepGroup"}
 _REFERENCE_KEYS = frozenset({"templateRef", "versionLabel", "templateInputs", "gitBranch"})
 _MAX_DEPTH = 10
+_MAX_COUNT = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,12 @@ class _Expander:
     def __init__(self, lookup: TemplateLookup, report: Report) -> None:
         self._lookup = lookup
         self._report = report
-        self.expanded = False
+        self._count = 0
+
+    @property
+    def expanded(self) -> bool:
+        """True when at least one reference was found."""
+        return self._count > 0
 
     def walk(self, value: object, path: str, depth: int) -> object:
         if isinstance(value, Mapping):
@@ -77,8 +83,9 @@ class _Expander:
             self._report.error(at, "a template reference needs `templateRef`", source="schema")
             return node
         self._report.unknown_keys(at, link, _REFERENCE_KEYS)
-        if depth >= _MAX_DEPTH:
-            self._report.error(at, f"templates nest more than {_MAX_DEPTH} deep; is it a circle?")
+        self._count += 1
+        if depth >= _MAX_DEPTH or self._count > _MAX_COUNT:
+            self._report.error(at, "templates nest too deeply; is it a circle?")
             return node
         reference = TemplateRef(
             ref=str(link["templateRef"]), version=str(link.get("versionLabel") or ""), type=kind
@@ -86,9 +93,11 @@ class _Expander:
         spec = self._spec(reference, link, at)
         if spec is None:
             return node
-        self.expanded = True
         own = {key: value for key, value in node.items() if key != "template"}
-        return self.walk({**own, **spec, **own}, path, depth + 1)
+        merged = {**own, **spec, **own}
+        if "template" in merged:
+            return self._replace(kind, merged, path, depth + 1)
+        return self.walk(merged, path, depth + 1)
 
     def _spec(
         self, reference: TemplateRef, link: Mapping[str, object], path: str

@@ -67,6 +67,19 @@ def load_yaml(text: str, *, file: str = "") -> Document:
     Raises:
         YamlInvalidError: malformed YAML, a duplicate key, or more than one document.
     """
+    try:
+        data, lines = _read(text)
+    except yaml.MarkedYAMLError as error:
+        raise _malformed(error) from error
+    except RecursionError as error:
+        raise _refusal("the document is nested too deeply", "", None) from error
+    except yaml.reader.ReaderError as error:
+        message = f"a character that YAML does not allow (#x{ord(str(error.character)):04x})"
+        raise _refusal(message, "", text.count("\n", 0, error.position) + 1) from error
+    return Document(data=data, text=text, file=file, lines=lines)
+
+
+def _read(text: str) -> tuple[object, dict[str, int]]:
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
@@ -76,16 +89,9 @@ def load_yaml(text: str, *, file: str = "") -> Document:
         data = loader.construct_document(node)
         lines: dict[str, int] = {}
         _locate(node, "", lines)
-    except yaml.MarkedYAMLError as error:
-        raise _malformed(error) from error
-    except RecursionError as error:
-        raise _refusal("the document is nested too deeply", "", None) from error
-    except yaml.reader.ReaderError as error:
-        message = f"a character that YAML does not allow (#x{ord(str(error.character)):04x})"
-        raise _refusal(message, "", text.count("\n", 0, error.position) + 1) from error
     finally:
         loader.dispose()
-    return Document(data=data, text=text, file=file, lines=lines)
+    return data, lines
 
 
 def dump_yaml(data: object) -> str:
