@@ -1,5 +1,7 @@
 """Small plans, in the shapes that compile makes."""
 
+from typing import Any
+
 from fake_harness.pipeline.plan import (
     FailureAction,
     FailureStrategy,
@@ -11,14 +13,22 @@ from fake_harness.pipeline.plan import (
 )
 
 
-def step(name, *, when=None, on_failure=None, timeout=None, type="ShellScript", params=None):
+def step(
+    name: str,
+    *,
+    when: Any = None,
+    on_failure: Any = None,
+    timeout: Any = None,
+    kind: str = "ShellScript",
+    params: Any = None,
+) -> Any:
     return PlanNode(
         id=name,
         identifier=name,
         name=name,
         fqn=f"pipeline.{name}",
         kind=NodeKind.STEP,
-        type=type,
+        type=kind,
         when=when,
         timeout=timeout,
         params=params or {},
@@ -26,7 +36,9 @@ def step(name, *, when=None, on_failure=None, timeout=None, type="ShellScript", 
     )
 
 
-def group(name, *children, rollback=(), on_failure=None, when=None):
+def group(
+    name: str, *children: Any, rollback: Any = (), on_failure: Any = None, when: Any = None
+) -> Any:
     return PlanNode(
         id=name,
         identifier=name,
@@ -40,13 +52,13 @@ def group(name, *children, rollback=(), on_failure=None, when=None):
     )
 
 
-def parallel(name, *children):
+def parallel(name: str, *children: Any) -> Any:
     return PlanNode(
         id=name, identifier=name, name=name, fqn=name, kind=NodeKind.PARALLEL, children=children
     )
 
 
-def looped(child, *, limit=None):
+def looped(child: Any, *, limit: Any = None) -> Any:
     return PlanNode(
         id=f"{child.id}:strategy",
         identifier=child.identifier,
@@ -58,7 +70,14 @@ def looped(child, *, limit=None):
     )
 
 
-def stage(name, *steps, rollback=(), on_failure=None, when=None, timeout=None):
+def stage(
+    name: str,
+    *steps: Any,
+    rollback: Any = (),
+    on_failure: Any = None,
+    when: Any = None,
+    timeout: Any = None,
+) -> Any:
     execution = PlanNode(
         id=f"{name}.execution",
         identifier="execution",
@@ -82,7 +101,7 @@ def stage(name, *steps, rollback=(), on_failure=None, when=None, timeout=None):
     )
 
 
-def rollback_of(owner, steps):
+def rollback_of(owner: str, steps: Any) -> Any:
     if not steps:
         return None
     return PlanNode(
@@ -95,7 +114,7 @@ def rollback_of(owner, steps):
     )
 
 
-def pipeline(*stages):
+def pipeline(*stages: Any) -> Any:
     root = PlanNode(
         id="pipeline",
         identifier="pipeline",
@@ -114,7 +133,7 @@ def pipeline(*stages):
     )
 
 
-def strategies(on_failure):
+def strategies(on_failure: Any) -> Any:
     """`"Ignore"`, a FailureAction, or `{errors: action}`."""
     if on_failure is None:
         return ()
@@ -126,11 +145,11 @@ def strategies(on_failure):
     )
 
 
-def as_action(action):
+def as_action(action: Any) -> Any:
     return FailureAction(type=action) if isinstance(action, str) else action
 
 
-def retry(count, *, then=None, intervals=(0.0,)):
+def retry(count: int, *, then: Any = None, intervals: Any = (0.0,)) -> Any:
     return FailureAction(
         type="Retry",
         retry_count=count,
@@ -139,5 +158,5 @@ def retry(count, *, then=None, intervals=(0.0,)):
     )
 
 
-def run_on(status, condition=None):
+def run_on(status: Any, condition: Any = None) -> Any:
     return When(run_on=status, condition=condition)

@@ -5,13 +5,14 @@ It knows of rows what `apply` does with them and nothing of how `decide` chooses
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from fake_harness.engine import commands
 from fake_harness.engine.decide import decide
 from fake_harness.engine.index import PlanIndex, is_leaf
 from fake_harness.engine.run import Run
 from fake_harness.engine.world import World
-from fake_harness.pipeline.plan import NodeKind
+from fake_harness.pipeline.plan import NodeKind, Plan
 from fake_harness.status import Status
 from fake_harness.store.delegate_tasks import DelegateTask, TaskStatus
 from fake_harness.store.executions import PlanExecution
@@ -23,7 +24,9 @@ START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 class Simulation:
     """`results[step]` lists how its attempts end: True, False, or (status, failure type)."""
 
-    def __init__(self, plan, results=None, *, iterations=3, stages_executed=()):
+    def __init__(
+        self, plan: Plan, results: Any = None, *, iterations: Any = 3, stages_executed: Any = ()
+    ) -> None:
         self.index = PlanIndex.of(plan)
         self.results = results or {}
         self.iterations = iterations
@@ -65,7 +68,7 @@ class Simulation:
         )
 
     @property
-    def world(self):
+    def world(self) -> Any:
         return World(
             execution=self.execution,
             index=self.index,
@@ -76,10 +79,10 @@ class Simulation:
             engine_since=START,
         )
 
-    def decide(self):
+    def decide(self) -> Any:
         return decide(self.world)
 
-    def settle(self):
+    def settle(self) -> Any:
         """Decide and apply until there is nothing to do; return the number of rounds."""
         for rounds in range(1000):
             found = self.decide()
@@ -90,7 +93,7 @@ class Simulation:
         message = "decide never comes to rest"
         raise AssertionError(message)
 
-    def run(self):
+    def run(self) -> Any:
         """Settle, end what runs as scripted, and so on until the execution is final."""
         for _ in range(1000):
             self.settle()
@@ -101,7 +104,7 @@ class Simulation:
         message = f"no end: {self.statuses()}"
         raise AssertionError(message)
 
-    def finish_one(self, choose=lambda open_tasks: open_tasks[0]):
+    def finish_one(self, choose: Any = lambda open_tasks: open_tasks[0]) -> Any:
         """End one task of those that run; False when there is none."""
         open_tasks = [t for ts in self.tasks.values() for t in ts if t.result is None]
         open_tasks = [t for t in open_tasks if t.status is TaskStatus.ACQUIRED]
@@ -114,7 +117,7 @@ class Simulation:
         self.finish(row.id, how)
         return True
 
-    def finish(self, row_id, how=True):
+    def finish(self, row_id: str, how: Any = True) -> None:
         status, kind = how if isinstance(how, tuple) else ("SUCCEEDED" if how else "FAILED", None)
         failure = None
         if status != "SUCCEEDED":
@@ -123,7 +126,7 @@ class Simulation:
         result = {"status": status, "failure": failure, "outputs": {}}
         self.tasks[row_id] = [replace(task, status=TaskStatus.COMPLETED, result=result)]
 
-    def interrupt(self, kind, node=None):
+    def interrupt(self, kind: Any, node: Any = None) -> None:
         self.interrupts.append(
             Interrupt(
                 seq=len(self.interrupts),
@@ -137,22 +140,22 @@ class Simulation:
             )
         )
 
-    def row(self, name):
+    def row(self, name: str) -> Any:
         """Return the latest attempt whose identifier or plan node is `name`."""
         found = [r for r in self.rows.values() if name in {r.identifier, r.plan_node_id}]
         return max(found, key=lambda r: r.attempt)
 
-    def statuses(self):
+    def statuses(self) -> Any:
         return {(r.identifier, r.attempt): r.status.value for r in self.rows.values()}
 
-    def status(self, name):
+    def status(self, name: str) -> Any:
         return self.row(name).status.value
 
-    def ran(self):
+    def ran(self) -> Any:
         """Return the identifiers of the steps that really ran, in order."""
         return self.order
 
-    def apply(self, command):
+    def apply(self, command: Any) -> None:  # noqa: C901 - one case a command
         match command:
             case commands.Begin():
                 self.execution = replace(self.execution, status=Status.RUNNING)
@@ -190,12 +193,12 @@ class Simulation:
                 self.statuses_shown.append(command.to.value)
                 self.execution = replace(self.execution, status=command.to)
 
-    def _run(self):
+    def _run(self) -> Any:
         return Run(
             execution=self.execution, index=self.index, now=self.now, time_scale=1, public_url=""
         )
 
-    def _start(self, place, attempt):
+    def _start(self, place: Any, attempt: int) -> None:
         row = replace(
             self._run().new_row(place, attempt=attempt), status=Status.RUNNING, started_at=self.now
         )
@@ -215,7 +218,7 @@ class Simulation:
         if is_leaf(place.node):
             self._launch(row)
 
-    def _launch(self, row):
+    def _launch(self, row: Any) -> None:
         self.order.append(row.identifier)
         self.rows[row.id] = replace(row, status=Status.TASK_WAITING)
         self.tasks[row.id] = [
@@ -239,7 +242,7 @@ class Simulation:
             )
         ]
 
-    def _move(self, row_id, to, changes):
+    def _move(self, row_id: str, to: Any, changes: Any) -> None:
         row = self.rows[row_id]
         assert not row.status.is_final, f"{row.identifier} was final: {row.status}"
         ended = self.now if to.is_final else None

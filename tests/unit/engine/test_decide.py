@@ -1,6 +1,7 @@
 """What runs, what is skipped and how it all ends, given how steps end."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from engine_plans import (
@@ -23,20 +24,20 @@ from fake_harness.status import Status
 ROLL_BACK = "StageRollback"
 
 
-def test_steps_and_stages_run_in_order():
+def test_steps_and_stages_run_in_order() -> None:
     simulation = Simulation(pipeline(stage("a", step("s1"), step("s2")), stage("b", step("s3"))))
     assert simulation.run() is Status.SUCCEEDED
     assert simulation.ran() == ["s1", "s2", "s3"]
 
 
-def test_nothing_is_decided_while_a_step_runs():
+def test_nothing_is_decided_while_a_step_runs() -> None:
     simulation = Simulation(pipeline(stage("a", step("s1"), step("s2"))))
     simulation.settle()
     assert simulation.decide() == []
     assert simulation.ran() == ["s1"]
 
 
-def test_a_failed_step_skips_the_rest_of_its_stage_and_later_stages():
+def test_a_failed_step_skips_the_rest_of_its_stage_and_later_stages() -> None:
     simulation = Simulation(
         pipeline(stage("a", step("s1"), step("s2")), stage("b", step("s3"))), {"s1": [False]}
     )
@@ -59,7 +60,7 @@ def test_a_failed_step_skips_the_rest_of_its_stage_and_later_stages():
     ],
 )
 @pytest.mark.parametrize("of", ["step", "stage"])
-def test_when_looks_at_what_has_ended(first_ends, run, runs, of):
+def test_when_looks_at_what_has_ended(first_ends: Any, run: Any, runs: Any, of: Any) -> None:
     if of == "step":
         plan = pipeline(stage("a", step("s1"), step("s2", when=run_on(run))))
     else:
@@ -69,7 +70,7 @@ def test_when_looks_at_what_has_ended(first_ends, run, runs, of):
     assert ("s2" in simulation.ran()) is runs
 
 
-def test_parallel_siblings_all_finish_before_the_stage_fails():
+def test_parallel_siblings_all_finish_before_the_stage_fails() -> None:
     plan = pipeline(stage("a", parallel("p", step("s1"), step("s2")), step("s3")))
     simulation = Simulation(plan, {"s1": [False]})
     simulation.settle()
@@ -83,7 +84,7 @@ def test_parallel_siblings_all_finish_before_the_stage_fails():
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, None])
-def test_a_loop_runs_no_more_iterations_at_once_than_allowed(limit):
+def test_a_loop_runs_no_more_iterations_at_once_than_allowed(limit: Any) -> None:
     simulation = Simulation(pipeline(stage("a", looped(step("s"), limit=limit))), iterations=5)
     simulation.settle()
     assert len(simulation.ran()) == (limit or 5)
@@ -91,13 +92,13 @@ def test_a_loop_runs_no_more_iterations_at_once_than_allowed(limit):
     assert sorted(simulation.ran()) == ["s_0", "s_1", "s_2", "s_3", "s_4"]
 
 
-def test_every_iteration_runs_though_an_earlier_one_failed():
+def test_every_iteration_runs_though_an_earlier_one_failed() -> None:
     simulation = Simulation(pipeline(stage("a", looped(step("s"), limit=1))), {"s_0": [False]})
     assert simulation.run() is Status.FAILED
     assert simulation.ran() == ["s_0", "s_1", "s_2"]
 
 
-def test_iterations_of_a_group_keep_their_steps_apart():
+def test_iterations_of_a_group_keep_their_steps_apart() -> None:
     plan = pipeline(stage("a", looped(group("g", step("s1"), step("s2")))))
     simulation = Simulation(plan, iterations=2)
     assert simulation.run() is Status.SUCCEEDED
@@ -117,8 +118,8 @@ ACTIONS = [
 
 @pytest.mark.parametrize(("action", "status", "total", "goes_on"), ACTIONS)
 def test_a_failure_action_decides_the_status_and_whether_the_stage_goes_on(
-    action, status, total, goes_on
-):
+    action: Any, status: Any, total: Any, goes_on: Any
+) -> None:
     plan = pipeline(stage("a", step("s1", on_failure=action), step("s2")))
     simulation = Simulation(plan, {"s1": [False]})
     assert simulation.run().value == total
@@ -137,7 +138,9 @@ def test_a_failure_action_decides_the_status_and_whether_the_stage_goes_on(
     ],
     ids=["step first", "then group", "then stage", "by failure type", "explicit before AllErrors"],
 )
-def test_the_innermost_strategy_that_covers_the_failure_wins(on_step, on_group, on_stage, status):
+def test_the_innermost_strategy_that_covers_the_failure_wins(
+    on_step: Any, on_group: Any, on_stage: Any, status: Any
+) -> None:
     plan = pipeline(
         stage(
             "a", group("g", step("s", on_failure=on_step), on_failure=on_group), on_failure=on_stage
@@ -148,7 +151,7 @@ def test_the_innermost_strategy_that_covers_the_failure_wins(on_step, on_group, 
     assert simulation.status("s") == status
 
 
-def test_retry_runs_the_step_again_until_it_succeeds():
+def test_retry_runs_the_step_again_until_it_succeeds() -> None:
     plan = pipeline(stage("a", step("s", on_failure=retry(3))))
     simulation = Simulation(plan, {"s": [False, False, True]})
     assert simulation.run() is Status.SUCCEEDED
@@ -159,7 +162,7 @@ def test_retry_runs_the_step_again_until_it_succeeds():
     ("then", "status"),
     [(None, "FAILED"), ("Ignore", "IGNORE_FAILED"), ("MarkAsSuccess", "SUCCEEDED")],
 )
-def test_retries_that_run_out_fall_back_to_the_next_action(then, status):
+def test_retries_that_run_out_fall_back_to_the_next_action(then: Any, status: Any) -> None:
     simulation = Simulation(
         pipeline(stage("a", step("s", on_failure=retry(2, then=then)))), {"s": [False]}
     )
@@ -167,7 +170,7 @@ def test_retries_that_run_out_fall_back_to_the_next_action(then, status):
     assert simulation.ran() == ["s", "s", "s"]
 
 
-def test_the_last_retry_interval_repeats():
+def test_the_last_retry_interval_repeats() -> None:
     plan = pipeline(stage("a", step("s", on_failure=retry(4, intervals=(10.0, 60.0)))))
     simulation = Simulation(plan, {"s": [False]})
     pauses = []
@@ -182,7 +185,7 @@ def test_the_last_retry_interval_repeats():
     assert pauses == [10, 60, 60, 60]
 
 
-def test_stage_rollback_runs_group_rollbacks_in_reverse_then_the_stages():
+def test_stage_rollback_runs_group_rollbacks_in_reverse_then_the_stages() -> None:
     plan = pipeline(
         stage(
             "a",
@@ -201,7 +204,7 @@ def test_stage_rollback_runs_group_rollbacks_in_reverse_then_the_stages():
     assert simulation.status("b") == "SKIPPED"
 
 
-def test_a_failing_rollback_step_does_not_stop_the_rollback():
+def test_a_failing_rollback_step_does_not_stop_the_rollback() -> None:
     plan = pipeline(stage("a", step("s"), rollback=[step("r1"), step("r2")], on_failure=ROLL_BACK))
     simulation = Simulation(plan, {"s": [False], "r1": [False]})
     assert simulation.run() is Status.FAILED
@@ -209,7 +212,7 @@ def test_a_failing_rollback_step_does_not_stop_the_rollback():
     assert simulation.row("a").failure["message"] == simulation.row("s").failure["message"]
 
 
-def test_rollback_steps_ignore_the_strategies_of_their_stage():
+def test_rollback_steps_ignore_the_strategies_of_their_stage() -> None:
     plan = pipeline(
         stage("a", step("s", on_failure=ROLL_BACK), rollback=[step("r")], on_failure="Ignore")
     )
@@ -218,14 +221,14 @@ def test_rollback_steps_ignore_the_strategies_of_their_stage():
     assert simulation.status("r") == "FAILED"
 
 
-def test_without_stage_rollback_the_rollback_steps_never_run():
+def test_without_stage_rollback_the_rollback_steps_never_run() -> None:
     plan = pipeline(stage("a", step("s"), rollback=[step("r")], on_failure="MarkAsFailure"))
     simulation = Simulation(plan, {"s": [False]})
     assert simulation.run() is Status.FAILED
     assert simulation.ran() == ["s"]
 
 
-def test_step_group_rollback_stays_inside_its_group():
+def test_step_group_rollback_stays_inside_its_group() -> None:
     plan = pipeline(
         stage(
             "a",
@@ -241,7 +244,7 @@ def test_step_group_rollback_stays_inside_its_group():
     assert simulation.ran() == ["s1", "r", "s3"]
 
 
-def test_pipeline_rollback_undoes_earlier_stages_last_first():
+def test_pipeline_rollback_undoes_earlier_stages_last_first() -> None:
     plan = pipeline(
         stage("a", step("s1"), rollback=[step("r1")]),
         stage("b", step("s2"), rollback=[step("r2")]),
@@ -253,7 +256,7 @@ def test_pipeline_rollback_undoes_earlier_stages_last_first():
     assert simulation.ran() == ["s1", "s2", "s3", "r3", "r2", "r1"]
 
 
-def test_a_parallel_failure_rolls_back_after_all_siblings_ended():
+def test_a_parallel_failure_rolls_back_after_all_siblings_ended() -> None:
     plan = pipeline(
         stage(
             "a",
@@ -268,7 +271,7 @@ def test_a_parallel_failure_rolls_back_after_all_siblings_ended():
     assert simulation.ran() == ["s1", "s2", "r"]
 
 
-def test_manual_intervention_waits_for_a_person_who_retries():
+def test_manual_intervention_waits_for_a_person_who_retries() -> None:
     plan = pipeline(stage("a", step("s", on_failure="ManualIntervention")))
     simulation = Simulation(plan, {"s": [False, True]})
     simulation.settle()
@@ -284,7 +287,7 @@ def test_manual_intervention_waits_for_a_person_who_retries():
     ("wish", "status"),
     [("Ignore", "IGNORE_FAILED"), ("MarkAsSuccess", "SUCCEEDED"), ("MarkAsFailure", "FAILED")],
 )
-def test_an_intervention_settles_the_step(wish, status):
+def test_an_intervention_settles_the_step(wish: Any, status: Any) -> None:
     simulation = Simulation(
         pipeline(stage("a", step("s", on_failure="ManualIntervention"))), {"s": [False]}
     )
@@ -296,7 +299,7 @@ def test_an_intervention_settles_the_step(wish, status):
     assert simulation.status("s") == status
 
 
-def test_an_intervention_that_nobody_makes_takes_its_timeout_action():
+def test_an_intervention_that_nobody_makes_takes_its_timeout_action() -> None:
     action = FailureAction(type="ManualIntervention", timeout_s=60, on_timeout=as_action("Ignore"))
     simulation = Simulation(pipeline(stage("a", step("s", on_failure=action))), {"s": [False]})
     simulation.settle()
@@ -309,7 +312,7 @@ def test_an_intervention_that_nobody_makes_takes_its_timeout_action():
     assert simulation.status("s") == "IGNORE_FAILED"
 
 
-def test_a_step_over_its_time_is_stopped_first_and_then_expires():
+def test_a_step_over_its_time_is_stopped_first_and_then_expires() -> None:
     plan = pipeline(stage("a", step("s", timeout="60"), rollback=[step("r")], on_failure=ROLL_BACK))
     simulation = Simulation(plan)
     simulation.settle()
@@ -322,7 +325,7 @@ def test_a_step_over_its_time_is_stopped_first_and_then_expires():
     assert simulation.ran() == ["s", "r"]
 
 
-def test_a_step_that_cannot_be_stopped_expires_after_the_grace():
+def test_a_step_that_cannot_be_stopped_expires_after_the_grace() -> None:
     simulation = Simulation(pipeline(stage("a", step("s", timeout="60"))))
     simulation.settle()
     simulation.now += timedelta(seconds=60)
@@ -333,7 +336,7 @@ def test_a_step_that_cannot_be_stopped_expires_after_the_grace():
 
 
 @pytest.mark.parametrize("action", [ROLL_BACK, retry(5, then=ROLL_BACK)])
-def test_a_stage_over_its_time_rolls_back_without_retrying(action):
+def test_a_stage_over_its_time_rolls_back_without_retrying(action: Any) -> None:
     plan = pipeline(stage("a", step("s1"), timeout="60", rollback=[step("r")], on_failure=action))
     simulation = Simulation(plan)
     simulation.settle()
@@ -344,7 +347,7 @@ def test_a_stage_over_its_time_rolls_back_without_retrying(action):
     assert simulation.ran() == ["s1", "r"]
 
 
-def test_abort_stops_what_runs_and_starts_nothing_more():
+def test_abort_stops_what_runs_and_starts_nothing_more() -> None:
     plan = pipeline(
         stage(
             "a",
@@ -366,7 +369,7 @@ def test_abort_stops_what_runs_and_starts_nothing_more():
     assert simulation.ran() == ["s1", "s2"]
 
 
-def test_aborting_one_stage_lets_its_parallel_sibling_finish():
+def test_aborting_one_stage_lets_its_parallel_sibling_finish() -> None:
     plan = pipeline(
         parallel("p", stage("a", step("s1")), stage("b", step("s2"))), stage("c", step("s3"))
     )
@@ -380,14 +383,14 @@ def test_aborting_one_stage_lets_its_parallel_sibling_finish():
     assert simulation.status("c") == "SKIPPED"
 
 
-def test_an_abort_before_the_start_runs_nothing():
+def test_an_abort_before_the_start_runs_nothing() -> None:
     simulation = Simulation(pipeline(stage("a", step("s"))))
     simulation.interrupt("AbortAll")
     assert simulation.run() is Status.ABORTED
     assert simulation.rows == {}
 
 
-def test_a_paused_execution_starts_nothing_until_it_is_resumed():
+def test_a_paused_execution_starts_nothing_until_it_is_resumed() -> None:
     simulation = Simulation(pipeline(stage("a", step("s1"), step("s2"))))
     simulation.settle()
     simulation.interrupt("Pause")
@@ -399,7 +402,7 @@ def test_a_paused_execution_starts_nothing_until_it_is_resumed():
     assert simulation.run() is Status.SUCCEEDED
 
 
-def test_a_user_may_mark_a_running_step_as_failed():
+def test_a_user_may_mark_a_running_step_as_failed() -> None:
     plan = pipeline(stage("a", step("s", on_failure={"UserMarkedFailure": "Ignore"}), step("s2")))
     simulation = Simulation(plan)
     simulation.settle()
@@ -410,14 +413,14 @@ def test_a_user_may_mark_a_running_step_as_failed():
     assert simulation.ran() == ["s", "s2"]
 
 
-def test_only_selected_stages_run():
+def test_only_selected_stages_run() -> None:
     plan = pipeline(stage("a", step("s1")), stage("b", step("s2")))
     simulation = Simulation(plan, stages_executed=("b",))
     assert simulation.run() is Status.SUCCEEDED
     assert simulation.ran() == ["s2"]
 
 
-def test_every_conclusion_tells_its_cause():
+def test_every_conclusion_tells_its_cause() -> None:
     simulation = Simulation(pipeline(stage("a", step("s1"))))
     simulation.settle()
     simulation.finish_one()

@@ -1,13 +1,14 @@
 """For any plan and any results: it ends, starts nothing twice, and rests when nothing changed."""
 
 from datetime import timedelta
+from typing import Any
 
 from engine_plans import group, looped, parallel, pipeline, retry, run_on, stage, step
 from engine_simulation import Simulation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fake_harness.pipeline.plan import FailureAction
+from fake_harness.pipeline.plan import FailureAction, Plan
 from fake_harness.status import Status
 
 FINAL_ACTIONS = [
@@ -35,10 +36,10 @@ WHEN = st.sampled_from([None, run_on("Success"), run_on("Failure"), run_on("All"
 
 
 @st.composite
-def plans(draw):
+def plans(draw: Any) -> Any:  # noqa: C901 - one branch a shape
     names = (f"n{i}" for i in range(1000))
 
-    def a_step():
+    def a_step() -> Any:
         return step(
             next(names),
             when=draw(WHEN),
@@ -46,10 +47,10 @@ def plans(draw):
             timeout=draw(st.sampled_from([None, "45"])),
         )
 
-    def some_steps(depth, *, least=1):
+    def some_steps(depth: Any, *, least: Any = 1) -> Any:
         return [an_item(depth) for _ in range(draw(st.integers(least, 3)))]
 
-    def an_item(depth):
+    def an_item(depth: Any) -> Any:
         kind = draw(st.sampled_from(["step", "step", "group", "parallel", "loop"]))
         if depth == 0 or kind == "step":
             return a_step()
@@ -59,10 +60,10 @@ def plans(draw):
             return parallel(next(names), *some_steps(depth - 1))
         return a_group(depth)
 
-    def an_item_body(depth):
+    def an_item_body(depth: Any) -> Any:
         return a_step() if depth == 0 or draw(st.booleans()) else a_group(depth)
 
-    def a_group(depth):
+    def a_group(depth: Any) -> Any:
         return group(
             next(names),
             *some_steps(depth - 1),
@@ -71,7 +72,7 @@ def plans(draw):
             rollback=some_steps(0) if draw(st.booleans()) else (),
         )
 
-    def a_stage():
+    def a_stage() -> Any:
         return stage(
             next(names),
             *some_steps(2),
@@ -93,7 +94,7 @@ def plans(draw):
 
 @settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
 @given(plan=plans(), data=st.data())
-def test_every_execution_ends_and_starts_nothing_twice(plan, data):
+def test_every_execution_ends_and_starts_nothing_twice(plan: Plan, data: Any) -> None:
     simulation = Simulation(plan, iterations=2)
     ends = st.sampled_from([True, True, False, ("FAILED", "TIMEOUT_FAILURE"), ("ERRORED", None)])
     for _ in range(3000):
