@@ -228,6 +228,7 @@ class GitServer(BaseApplication):  # type: ignore[misc]
         """Bind loopback, one worker with threads."""
         self.cfg.set("bind", f"{self._settings.bind}:{self._settings.git_port}")
         self.cfg.set("worker_class", "gthread")
+        self.cfg.set("control_socket_disable", True)  # noqa: FBT003  (gunicorn.cfg.set)
         self.cfg.set("threads", 8)
         self.cfg.set("timeout", 120)
         self.cfg.set("graceful_timeout", 5)
