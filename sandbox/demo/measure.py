@@ -38,7 +38,9 @@ def weight_windows(steps: Sequence[StepRow], weights: dict[str, float]) -> list[
     """
     shifts = sorted((s for s in steps if s.uuid in weights), key=lambda step: step.start_ts)
     ends = [step.start_ts / 1000 for step in shifts[1:]]
-    last = max((step.end_ts or step.start_ts for step in steps), default=0) / 1000
+    rollbacks = [step.start_ts for step in steps if step.type.endswith("Rollback")]
+    final = max((step.end_ts or step.start_ts for step in steps), default=0)
+    last = min([*rollbacks, final]) / 1000
     return [
         Window(planned=weights[step.uuid], begin=step.end_ts / 1000, end=end)
         for step, end in zip(shifts, [*ends, last], strict=True)

@@ -1,0 +1,103 @@
+"""The whole road: from `git push` to a canary in production, and back. Tests run in order."""
+
+import json
+import subprocess
+from typing import Any
+
+import pytest
+from command import PROJECT, Command
+
+PLANNED = [10.0, 25.0, 50.0, 100.0]
+
+
+@pytest.fixture(scope="module")
+def demo(sandbox: Command) -> dict[str, Any]:
+    sandbox("demo")
+    return json.loads((sandbox.home / "demo.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def rollback(sandbox: Command, demo: dict[str, Any]) -> dict[str, Any]:
+    assert demo["failures"] == 0
+    sandbox("demo", "--rollback")
+    return json.loads((sandbox.home / "demo.json").read_text())
+
+
+def test_demo_loses_no_request_and_splits_as_planned(demo: dict[str, Any]) -> None:
+    assert demo["failures"] == 0
+    assert demo["requests"] >= 2000
+    assert [split["planned"] for split in demo["splits"]] == PLANNED
+    for split in demo["splits"]:
+        assert split["requests"] >= 2000, split
+        assert abs(split["measured"] - split["planned"]) <= 3, split
+
+
+def test_demo_runs_every_stage_to_success(demo: dict[str, Any]) -> None:
+    assert {e["pipeline"] for e in demo["executions"]} == {"workshop_ci", "workshop_cd"}
+    assert {e["status"] for e in demo["executions"]} == {"Success"}
+    stages = {s["type"] for e in demo["executions"] for s in e["stages"]}
+    assert stages == {"CI", "Deployment", "Approval", "Pipeline"}
+
+
+def test_prod_ends_on_the_new_version(demo: dict[str, Any]) -> None:
+    assert demo["last_version"] == demo["commit"]
+
+
+def test_load_balancer_answers_by_its_dns_name(sandbox: Command, demo: dict[str, Any]) -> None:
+    curl = ("curl", "--silent", "--insecure", f"{demo['urls']['prod']}/api/health")
+    answer = json.loads(sandbox("exec", "--", *curl).stdout)
+    assert answer["version"] == demo["commit"]
+
+
+def test_broken_release_stops_at_ten_percent_and_is_rolled_back(
+    rollback: dict[str, Any],
+) -> None:
+    assert rollback["failures"] == 0
+    assert [split["planned"] for split in rollback["splits"]] == [10.0]
+    deployment = rollback["executions"][-1]
+    assert deployment["pipeline"] == "workshop_cd"
+    assert deployment["status"] == "Failed"
+    assert "Health gate failed at weight 10" in deployment["reason"]
+
+
+def test_prod_answers_with_the_old_version_after_the_rollback(
+    demo: dict[str, Any], rollback: dict[str, Any]
+) -> None:
+    assert rollback["last_version"] == demo["commit"]
+    assert rollback["commit"] != demo["commit"]
+
+
+def test_plan_is_still_empty_after_the_gateway_was_killed(
+    sandbox: Command, rollback: dict[str, Any]
+) -> None:
+    """Every acknowledged write is durable: kill -9 of the gateway, then plan."""
+    del rollback
+    status = sandbox.json("status")
+    processes = {row["name"]: row for row in status["processes"]}  # type: ignore[attr-defined]
+    before = _running_tasks(sandbox)
+    subprocess.run(["kill", "-9", str(processes["aws"]["pid"])], check=True)
+    sandbox("up", "--timeout", "60")
+    assert _running_tasks(sandbox) == before, "running tasks are adopted"
+    folder = sandbox.home / "demo" / "infra" / "environments" / "prod"
+    data = sandbox.home / "demo" / "terraform" / "prod"
+    plan = ("terraform", f"-chdir={folder}", "plan", "-detailed-exitcode", "-input=false")
+    done = sandbox("exec", "--", "env", f"TF_DATA_DIR={data}", *plan, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _running_tasks(sandbox: Command) -> list[str]:
+    command = ("aws", "ecs", "list-tasks", "--cluster", "harness-workshop-prod", "--output", "json")
+    done = sandbox("exec", "--", *command)
+    return sorted(json.loads(done.stdout)["taskArns"])
+
+
+def test_project_tree_is_untouched_by_the_demo(rollback: dict[str, Any]) -> None:
+    del rollback
+    done = subprocess.run(
+        ["git", "status", "--porcelain", "infra", "harness", "apps"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == ""
