@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from fake_harness.delegate.context import ROLLBACK_FILE
 from fake_harness.delegate.results import JsonObject, Outcome, StepResult
 
 _GRACE_S = 10.0
@@ -53,13 +54,13 @@ class Attachment:
             status=Outcome.ERRORED,
             message="The step's process died without a result.",
             failure_types=("DELEGATE_RESTART",),
+            rollback_data=_read(self.folder / ROLLBACK_FILE),
         )
         return lost.wire()
 
     def progress(self) -> JsonObject | None:
         """Return the command units so far."""
-        path = self.folder / "progress.json"
-        return _object(json.loads(path.read_text())) if path.exists() else None
+        return _read(self.folder / "progress.json")
 
     def stop(self) -> None:
         """Ask the step to end, and end it after a grace of 10 s."""
@@ -146,6 +147,13 @@ def _exists(pid: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _read(path: Path) -> JsonObject | None:
+    try:
+        return _object(json.loads(path.read_text()))
+    except FileNotFoundError:
+        return None
 
 
 def _object(value: object) -> JsonObject:

@@ -12,6 +12,8 @@ from typing import TextIO
 from fake_harness.delegate.masking import Masker, substitute
 from fake_harness.delegate.results import JsonObject, StepFailedError
 
+ROLLBACK_FILE = "rollback.json"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DelegateFacts:
@@ -46,6 +48,8 @@ class StepContext:
         self.task_dir = task_dir
         self._log = StepLog(task_dir, self.mask)
         self._units: list[dict[str, object]] = []
+        self._begun = time.monotonic()
+        self.rollback_data: JsonObject | None = None
 
     @property
     def workspace(self) -> Path:
@@ -59,6 +63,23 @@ class StepContext:
     def timeout_s(self) -> float:
         """How long the step may take; the engine enforces it too."""
         return float(str(self.package.get("timeoutSeconds") or 36000))
+
+    @property
+    def remaining_s(self) -> float:
+        """How long the step may still wait; it is over a little before the engine's own limit.
+
+        So a step that waits ends by itself, with its reason, before the engine ends it.
+        """
+        margin_s = min(5.0, self.timeout_s * 0.02)
+        return self.timeout_s - margin_s - (time.monotonic() - self._begun)
+
+    def keep_for_rollback(self, data: JsonObject) -> None:
+        """Keep what the stage's rollback steps will need, whatever becomes of this step.
+
+        Call it before the first change, and again when more is known; the last call counts.
+        """
+        self.rollback_data = data
+        write_whole(self.task_dir / ROLLBACK_FILE, json.dumps(data))
 
     def log(self, line: str, *, level: str = "INFO") -> None:
         """Write one line to the step's log (or to the open command unit's)."""
@@ -121,10 +142,7 @@ class StepContext:
         self._log.close()
 
     def _write_progress(self) -> None:
-        path = self.task_dir / "progress.json"
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({"unitProgresses": self._units}))
-        temporary.replace(path)
+        write_whole(self.task_dir / "progress.json", json.dumps({"unitProgresses": self._units}))
 
 
 class StepLog:
@@ -156,6 +174,13 @@ class StepLog:
         """Close the file."""
         with self._lock:
             self._file.close()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that readers see whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text)
+    temporary.replace(path)
 
 
 def _mapping(value: object) -> JsonObject:

@@ -53,5 +53,4 @@ class StepFailedError(Exception):
         super().__init__(message)
         self.message = message
         self.failure_types = failure_types
-        self.rollback_data: JsonObject | None = None
         self.outputs: JsonObject = {}

@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 import traceback
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -40,8 +41,14 @@ def _run(package: JsonObject, folder: Path) -> StepResult:
         environment=host_environment(),
     )
     context = StepContext(package, folder, facts)
+    result = _end_of(context, str(package["taskType"]))
+    # However it ended: what it changed until then must be undone by the rollback steps.
+    return replace(result, rollback_data=context.rollback_data)
+
+
+def _end_of(context: StepContext, task_type: str) -> StepResult:
     try:
-        return load_step(str(package["taskType"]))(context)
+        return load_step(task_type)(context)
     except StepFailedError as error:
         context.log(error.message, level="ERROR")
         return StepResult(
@@ -49,7 +56,6 @@ def _run(package: JsonObject, folder: Path) -> StepResult:
             message=context.mask(error.message),
             failure_types=tuple(error.failure_types),
             outputs=error.outputs,
-            rollback_data=error.rollback_data,
         )
     except AbortedError:
         context.log("Aborted.", level="WARN")

@@ -9,7 +9,7 @@ import re
 import tarfile
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 from botocore.exceptions import ClientError
@@ -18,7 +18,7 @@ from fake_harness.delegate.context import StepContext
 from fake_harness.delegate.results import StepFailedError, StepResult
 
 _CHECKSUM = re.compile(r"\{\{\s*checksum\s+[\"']([^\"']+)[\"']\s*\}\}")
-_MODES = {"tar": "", "gzip": "gz"}
+_MODES: dict[str, Literal["w:", "w:gz"]] = {"tar": "w:", "gzip": "w:gz"}
 
 
 def save_cache(context: StepContext) -> StepResult:
@@ -29,7 +29,7 @@ def save_cache(context: StepContext) -> StepResult:
         return StepResult()
     paths = [_inside(context, path) for path in context.strings("sourcePaths")]
     with tempfile.TemporaryFile() as archive:
-        with tarfile.open(fileobj=archive, mode=f"w:{_compression(context)}") as tar:
+        with tarfile.open(fileobj=archive, mode=_mode(context)) as tar:
             for path in paths:
                 if not path.exists():
                     context.log(f"{path.name} does not exist; it is left out.", level="WARN")
@@ -83,7 +83,7 @@ def _inside(context: StepContext, text: str) -> Path:
     return path
 
 
-def _compression(context: StepContext) -> str:
+def _mode(context: StepContext) -> Literal["w:", "w:gz"]:
     name = context.text("archiveFormat", "Tar").lower()
     if name not in _MODES:
         raise StepFailedError(f"NotImplemented: archiveFormat [{name}]; use Tar or Gzip.")

@@ -3,6 +3,7 @@
 Run twice: the request is sent twice. Certificates are not verified, as the step's default is.
 """
 
+import json
 import re
 import warnings
 from collections.abc import Mapping
@@ -130,7 +131,7 @@ def _value(text: str, outcome: JsonObject) -> object:
 
 def _select(path: str, body: str) -> object:
     try:
-        value: object = requests.models.complexjson.loads(body)
+        value: object = json.loads(body)
     except ValueError:
         return None
     for part in path.split("."):
