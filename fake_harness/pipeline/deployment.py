@@ -68,7 +68,7 @@ def _padded(entries: Sequence[JsonObject]) -> list[object]:
 def _parallel(params: JsonObject, key: str) -> bool:
     block = params.get(key)
     metadata = block.get("metadata") if isinstance(block, Mapping) else None
-    return not isinstance(metadata, Mapping) or metadata.get("parallel") not in {False, "false"}
+    return not isinstance(metadata, Mapping) or metadata.get("parallel") not in (False, "false")
 
 
 def services_of(stage: StageSpec) -> list[JsonObject]:

@@ -224,8 +224,8 @@ def _check_variant(value: object, expected: FieldType, path: str, report: Report
     what = path.rsplit(".", 1)[-1]
     if kind is None:
         report.missing(path, "type", what)
-    elif kind in expected.variants:
-        _check_spec(value.get("spec"), expected.variants[str(kind)], path, report, kind=str(kind))
+    elif isinstance(kind, str) and kind in expected.variants:
+        _check_spec(value.get("spec"), expected.variants[kind], path, report, kind=kind)
     elif not is_expression(kind):
         near = nearest(str(kind), expected.variants)
         report.error(

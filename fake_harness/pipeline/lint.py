@@ -3,6 +3,7 @@
 The shape of each node is `schema.py`'s affair. Nothing here runs or resolves anything.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -21,6 +22,10 @@ from fake_harness.pipeline.spec import (
     StepItem,
 )
 from fake_harness.pipeline.yaml_source import Document, join
+
+_LITERAL_SECRET = re.compile(
+    r"\b(AKIA|ASIA)[0-9A-Z]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY-----|\bghp_[A-Za-z0-9]{36}\b"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +85,12 @@ def _check_inputs(value: object, path: str, report: Report) -> None:
     elif isinstance(value, list):
         for index, item in enumerate(value):
             _check_inputs(item, f"{path}[{index}]", report)
+    elif isinstance(value, str) and _LITERAL_SECRET.search(value):
+        report.warning(
+            path,
+            "this looks like a secret in plain text",
+            hint='Store it as a secret and write <+secrets.getValue("name")>.',
+        )
     elif is_input(value):
         try:
             spec = parse_input(str(value))
@@ -236,7 +247,7 @@ def _connector_refs(value: object, path: str) -> Iterator[tuple[str, object]]:
 def _check_reference(
     reference: object, what: str, known: frozenset[str] | None, path: str, report: Report
 ) -> None:
-    if known is None or reference in {None, ""} or is_expression(reference):
+    if known is None or reference in (None, "") or is_expression(reference):
         return
     if str(reference) not in known:
         near = nearest(str(reference), known)

@@ -5,6 +5,7 @@ What the sandbox does differently from Harness is a warning, what it cannot do a
 
 from collections.abc import Mapping
 
+from fake_harness.pipeline import schema_parts as parts
 from fake_harness.pipeline.fields import (
     ANY,
     FLAG,
@@ -54,21 +55,25 @@ _CD_UNSUPPORTED = {
     "customDeploymentRef": "a custom deployment",
     "multiDeploymentConfig": "`multiDeploymentConfig`",
 }
-_SERVICE_KEYS = frozenset(
-    {"serviceRef", "serviceInputs", "gitBranch", "useFromStage", "disableArtifactValidation"}
+_FROM_STAGE = object_of(stage=required(TEXT), metadata=TEXT)
+_SERVICE_FIELDS = table(
+    serviceRef=TEXT,
+    serviceInputs=ANY,
+    gitBranch=TEXT,
+    useFromStage=_FROM_STAGE,
+    disableArtifactValidation=FLAG,
 )
-_ENVIRONMENT_KEYS = frozenset(
-    {
-        "environmentRef",
-        "environmentInputs",
-        "serviceOverrideInputs",
-        "deployToAll",
-        "infrastructureDefinition",
-        "infrastructureDefinitions",
-        "provisioner",
-        "gitBranch",
-        "useFromStage",
-    }
+_INFRASTRUCTURE = object_of(identifier=required(TEXT), inputs=ANY, metadata=TEXT, gitBranch=TEXT)
+_ENVIRONMENT_FIELDS = table(
+    environmentRef=TEXT,
+    environmentInputs=ANY,
+    serviceOverrideInputs=ANY,
+    deployToAll=FLAG,
+    infrastructureDefinition=_INFRASTRUCTURE,
+    infrastructureDefinitions=list_of(_INFRASTRUCTURE),
+    provisioner=ANY,
+    gitBranch=TEXT,
+    useFromStage=_FROM_STAGE,
 )
 _PIPELINE_FIELDS = table(
     org=required(TEXT),
@@ -110,7 +115,7 @@ def _check_ci(spec: JsonObject, path: str, report: Report) -> None:
     _check_platform(spec, path, report)
     for key, what in _CI_EXTRAS.items():
         block = spec.get(key)
-        if isinstance(block, Mapping) and block.get("enabled") not in {None, False, "false"}:
+        if isinstance(block, Mapping) and block.get("enabled") not in (None, False, "false"):
             report.warning(join(path, key), what)
     caching = spec.get("caching")
     if isinstance(caching, Mapping):
@@ -134,13 +139,13 @@ def _check_infrastructure(spec: JsonObject, path: str, report: Report) -> None:
     runtime, infrastructure = spec.get("runtime"), spec.get("infrastructure")
     if isinstance(runtime, Mapping):
         kind = runtime.get("type")
-        if not is_expression(kind) and kind not in {"Cloud", "Docker"}:
+        if not is_expression(kind) and kind not in ("Cloud", "Docker"):
             at = join(path, "runtime.type")
             report.error(at, f"{kind!r} is not Cloud or Docker", source="schema")
     if isinstance(infrastructure, Mapping):
         kind = infrastructure.get("type")
         at = join(path, "infrastructure.type")
-        if kind in {"KubernetesDirect", "VM"}:
+        if kind in ("KubernetesDirect", "VM"):
             report.warning(at, f"{kind} is not there: the stage runs on the delegate's host")
         elif kind == "UseFromStage" or (kind is None and "useFromStage" in infrastructure):
             return
@@ -178,7 +183,7 @@ def _check_services(spec: JsonObject, path: str, report: Report) -> None:
     if (one is None) == (many is None):
         report.error(join(path, "service"), "a Deployment stage needs one of `service`, `services`")
     for at, block in _entries(one, many, "service", path, report):
-        report.unknown_keys(at, block, {*_SERVICE_KEYS, "description"})
+        check_fields(block, _SERVICE_FIELDS, at, report, what="a service")
         if block.get("serviceRef") is None and block.get("useFromStage") is None:
             report.missing(at, "serviceRef", "a service", source="semantic")
 
@@ -195,12 +200,12 @@ def _check_environments(spec: JsonObject, path: str, report: Report) -> None:
 
 
 def _check_environment(block: JsonObject, path: str, report: Report) -> None:
-    report.unknown_keys(path, block, {*_ENVIRONMENT_KEYS, "description"})
+    check_fields(block, _ENVIRONMENT_FIELDS, path, report, what="an environment")
     if block.get("useFromStage") is not None:
         return
     if block.get("environmentRef") is None:
         report.missing(path, "environmentRef", "an environment", source="semantic")
-    if block.get("deployToAll") in {True, "true"}:
+    if block.get("deployToAll") in (True, "true"):
         at = join(path, "deployToAll")
         report.error(
             at, "`deployToAll: true` is not supported by the sandbox: name the infrastructures"
@@ -212,31 +217,27 @@ def _check_environment(block: JsonObject, path: str, report: Report) -> None:
     one, many = block.get("infrastructureDefinition"), block.get("infrastructureDefinitions")
     if one is None and not many:
         report.missing(path, "infrastructureDefinitions", "an environment", source="semantic")
-    listed = many if isinstance(many, list) else []
-    for index, item in enumerate(listed):
-        at = f"{path}.infrastructureDefinitions[{index}]"
-        if not isinstance(item, Mapping) or item.get("identifier") is None:
-            report.missing(at, "identifier", "an infrastructure definition")
 
 
 def _entries(
     one: object, many: object, what: str, path: str, report: Report
 ) -> list[tuple[str, JsonObject]]:
     """Return each service or environment block with its path."""
-    if isinstance(one, Mapping):
-        return [(join(path, what), one)]
-    if not isinstance(many, Mapping):
+    if one is not None:
+        at = join(path, what)
+        return [(at, parts.mapping(one, at, report, what=what))]
+    if many is None:
         return []
     at = join(path, f"{what}s")
-    report.unknown_keys(at, many, {"values", "metadata", "description"})
-    values = many.get("values")
+    block = parts.mapping(many, at, report, what=f"{what}s")
+    report.unknown_keys(at, block, {"values", "metadata", "description"})
+    values = block.get("values")
     if is_expression(values):
         return []
     if not isinstance(values, list) or not values:
         report.missing(at, "values", f"{what}s", source="semantic")
         return []
     return [
-        (f"{at}.values[{index}]", item)
+        (f"{at}.values[{index}]", parts.mapping(item, f"{at}.values[{index}]", report, what=what))
         for index, item in enumerate(values)
-        if isinstance(item, Mapping)
     ]

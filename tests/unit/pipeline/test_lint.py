@@ -644,6 +644,7 @@ WARNINGS: list[tuple[Mutation, str]] = [
         "notifications are not sent",
     ),
     (lambda d: _step(d).update(enforce={"policySets": ["p"]}), "policy sets are not evaluated"),
+    (_command("export KEY=AKIA" + "A" * 16), "looks like a secret in plain text"),
 ]
 
 
