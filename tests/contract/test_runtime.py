@@ -1,4 +1,4 @@
-"""The one contract that every `ContainerRuntime` keeps; see `runtime_cases.RUNTIMES`."""
+"""The one contract that every `ContainerRuntime` keeps; see `ALL_RUNTIMES`."""
 
 import socket
 import time
@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from process_case import ProcessCase
 from runtime_cases import RUNTIMES, Behaviour, RuntimeCase
 
 from sandbox.aws.runtime.port import (
@@ -24,9 +25,12 @@ TASK_B = ARN + "b" * 32
 SERVER = Behaviour(port=8080)
 
 
-@pytest.fixture(params=sorted(RUNTIMES))
+ALL_RUNTIMES: dict[str, Callable[[Path], RuntimeCase]] = {**RUNTIMES, "process": ProcessCase}
+
+
+@pytest.fixture(params=sorted(ALL_RUNTIMES))
 def case(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RuntimeCase]:
-    made = RUNTIMES[request.param](tmp_path)
+    made = ALL_RUNTIMES[request.param](tmp_path)
     yield made
     made.close()
 

@@ -4,6 +4,7 @@ The commands are npm's own; no text of a Dockerfile reaches a shell. What `packa
 makes npm run (life-cycle scripts, the build) is the app's own code and runs on this host.
 """
 
+import contextlib
 import hashlib
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 from sandbox.aws.builder.errors import BuildFailedError
 
 _KEPT_OF_HOST = ("PATH", "HOME")
+_BUILD_CACHE = ".next/cache"
 
 
 class NodePackages:
@@ -28,6 +30,7 @@ class NodePackages:
         self._say = say
         self._npm = shutil.which("npm", path=environment.get("PATH"))
         self._versions = ""
+        self._keys: dict[Path, str] = {}
 
     def check(self, asked_version: str) -> None:
         """Tell when the host's Node is not the one that the base image's tag asks for."""
@@ -48,6 +51,7 @@ class NodePackages:
         parts = [path.read_bytes() for path in inputs if path.is_file()]
         parts += [word.encode() for word in (*arguments, self._versions)]
         key = hashlib.sha256(b"\0".join(parts)).hexdigest()[:32]
+        self._keys[folder] = key
         kept = self._cache / key
         modules = folder / "node_modules"
         if kept.exists():
@@ -65,15 +69,30 @@ class NodePackages:
                 shutil.rmtree(draft)
 
     def run_script(self, folder: Path, script: str, environment: Mapping[str, str]) -> None:
-        """Run a script of `package.json` under the stage's environment."""
+        """Run a script of `package.json` under the stage's environment.
+
+        A build tool finds its own cache of the last build with the same lock file again.
+        """
+        kept = self._cache / f"{self._keys.get(folder, 'none')}-build-cache"
+        place = folder / _BUILD_CACHE
+        if kept.is_dir() and not place.exists():
+            shutil.copytree(kept, place)
         self._run(["run", script], folder, environment)
+        if place.is_dir():
+            draft = self._cache / f"{uuid.uuid4()}.tmp"
+            shutil.copytree(place, draft)
+            # Two builds at once: the later cache wins, and either is good.
+            shutil.rmtree(kept, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                draft.rename(kept)
+            shutil.rmtree(draft, ignore_errors=True)
 
     def _run(self, words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
         own = {k: v for k, v in environment.items() if k not in _KEPT_OF_HOST}
         process = subprocess.Popen(
             [str(self._npm), *words],
             cwd=folder,
-            env={**self._environment, "CI": "1", **own},
+            env={**self._environment, **own},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -49,7 +49,7 @@ class StageFiles:
 
         """
         path = self.root / inside.lstrip("/")
-        if not path.parent.resolve().is_relative_to(self.root.resolve()):
+        if path != self.root and not path.parent.resolve().is_relative_to(self.root.resolve()):
             raise BuildFailedError(f"{inside} leads out of the stage")
         return path
 

@@ -83,7 +83,10 @@ def _place(archive: tarfile.TarFile, member: tarfile.TarInfo, target: Path, root
             shutil.copyfileobj(content, file)  # type: ignore[arg-type]
         # Set-user-id bits mean nothing to a process that runs as the current user.
         target.chmod(member.mode & 0o777 | 0o600)
-        os.utime(target, (member.mtime, member.mtime))
+        if member.mtime:
+            # Without a time of its own a file keeps the time of its unpacking, so that what a
+            # server derives from it (ETag, Last-Modified) differs from image to image.
+            os.utime(target, (member.mtime, member.mtime))
     return target
 
 
