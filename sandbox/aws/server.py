@@ -4,8 +4,12 @@ gunicorn with one threaded worker. The parts are built and their loops started i
 worker, so a worker that dies is built anew from its state directory by the master.
 """
 
+import ctypes
 import errno
+import json
 import logging
+import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -14,19 +18,22 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from sandbox.errors import DependencyError, SandboxError, UsageError
-from sandbox.settings import Settings
-
-log = logging.getLogger(__name__)
+from sandbox.settings import Settings, host_environment
 
 THREADS = 32
 GRACE_S = 10
 WORKER_SILENCE_S = 120
 """A worker whose main thread is silent for so long is replaced."""
+_PR_SET_PDEATHSIG = 1
+_HASH_SEED = "PYTHONHASHSEED"
+_LOG_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
 
 def main() -> int:
     """Serve until SIGTERM; returns the exit code."""
+    _settle_hash_order()
     settings = Settings()
+    _log_to_stderr()
     try:
         prepare(settings)
     except SandboxError as error:
@@ -101,6 +108,40 @@ def _listening_inodes(port: int) -> set[str]:
     return inodes
 
 
+def _settle_hash_order() -> None:
+    """Start over with a fixed hash seed, so that a set has the same order in every run.
+
+    moto walks over sets of strings here and there; a replay of its requests must walk the
+    same way. The hash seed of Python can be set by the environment only.
+    """
+    environment = host_environment()
+    if environment.get(_HASH_SEED) != "0":
+        command = [sys.executable, "-m", "sandbox.aws.server"]
+        os.execve(sys.executable, command, environment | {_HASH_SEED: "0"})  # noqa: S606
+
+
+class _FieldFormatter(logging.Formatter):
+    """The event's name, then its fields as JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {k: v for k, v in vars(record).items() if k not in _LOG_RECORD}
+        text = super().format(record)
+        line, newline, trace = text.partition("\n")
+        return line + (f" {json.dumps(fields, default=str)}" if fields else "") + newline + trace
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_FieldFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def _die_with_parent(_server: Any, _worker: Any) -> None:
+    """Have the kernel end this worker when its master ends, however that happens."""
+    if sys.platform == "linux":  # elsewhere gunicorn notices within a second
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 class Server(BaseApplication):  # type: ignore[misc]
     """gunicorn around the gateway."""
 
@@ -121,6 +162,7 @@ class Server(BaseApplication):  # type: ignore[misc]
             "graceful_timeout": GRACE_S,
             "control_socket_disable": True,
             "proc_name": "sandbox-aws",
+            "post_fork": _die_with_parent,
             "post_worker_init": self._start_loops,
             "worker_exit": self._stop_loops,
         }

@@ -33,6 +33,8 @@ class RecordStore:
         self._depth = 0
         self._pending: dict[tuple[str, str], bytes | None] = {}
         self._undo: list[tuple[dict[str, object], str, object]] = []
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(
             path or ":memory:", isolation_level=None, check_same_thread=False
         )

@@ -10,12 +10,14 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import cast
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
 from botocore.model import OperationNotFoundError
 from botocore.validate import ParamValidator
+from moto.core.errors import ErrorLookup, ErrorLookupFactory
 from moto.core.model import OperationModel, ServiceModel
 from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.serialize import get_serializer_class
@@ -99,14 +101,10 @@ def signing_scope(request: WireRequest) -> SigningScope | None:
 def error_response(request: WireRequest, error: AwsError) -> WireResponse:
     """Shape an error for a request whose service model is not at hand."""
     request_id = str(uuid.uuid4())
-    headers = {"x-amzn-RequestId": request_id}
     if _speaks_json(request):
-        headers |= {"Content-Type": "application/x-amz-json-1.1", "x-amzn-ErrorType": error.code}
-        text = json.dumps({"__type": error.code, "message": error.message})
-    else:
-        headers["Content-Type"] = "text/xml"
-        text = _xml_error(request, error, request_id)
-    return WireResponse(status=error.status, headers=headers, body=text.encode())
+        return _json_error(error, request_id)
+    scope = signing_scope(request)
+    return _xml_error(scope.service if scope else "s3", error, request_id)
 
 
 def _speaks_json(request: WireRequest) -> bool:
@@ -118,18 +116,29 @@ def _speaks_json(request: WireRequest) -> bool:
     return "x-www-form-urlencoded" not in request.headers.get("Content-Type", "")
 
 
-def _xml_error(request: WireRequest, error: AwsError, request_id: str) -> str:
-    scope = signing_scope(request)
-    service = scope.service if scope else "s3"
+def _json_error(error: AwsError, request_id: str) -> WireResponse:
+    headers = {
+        "Content-Type": "application/x-amz-json-1.1",
+        "x-amzn-ErrorType": error.code,
+        "x-amzn-RequestId": request_id,
+    }
+    text = json.dumps({"__type": error.code, "message": error.message})
+    return WireResponse(status=error.status, headers=headers, body=text.encode())
+
+
+def _xml_error(service: str, error: AwsError, request_id: str) -> WireResponse:
     fields = f"<Code>{escape(error.code)}</Code><Message>{escape(error.message)}</Message>"
     if service == "s3":
-        return f"<Error>{fields}<RequestId>{request_id}</RequestId></Error>"
-    if service == "ec2":
+        text = f"<Error>{fields}<RequestId>{request_id}</RequestId></Error>"
+    elif service == "ec2":
         errors = f"<Errors><Error>{fields}</Error></Errors>"
-        return f"<Response>{errors}<RequestID>{request_id}</RequestID></Response>"
-    kind = "Sender" if error.status < 500 else "Receiver"
-    inner = f"<Error><Type>{kind}</Type>{fields}</Error><RequestId>{request_id}</RequestId>"
-    return f"<ErrorResponse>{inner}</ErrorResponse>"
+        text = f"<Response>{errors}<RequestID>{request_id}</RequestID></Response>"
+    else:
+        kind = "Sender" if error.status < 500 else "Receiver"
+        inner = f"<Error><Type>{kind}</Type>{fields}</Error><RequestId>{request_id}</RequestId>"
+        text = f"<ErrorResponse>{inner}</ErrorResponse>"
+    headers = {"Content-Type": "text/xml", "x-amzn-RequestId": request_id}
+    return WireResponse(status=error.status, headers=headers, body=text.encode())
 
 
 Handler = Callable[[RequestContext, JsonObject], JsonObject]
@@ -193,6 +202,14 @@ class AwsService:
             result = error
         return self._serialize(operation, context, result)
 
+    def _knows(self, code: str) -> bool:
+        """Tell whether the service's model has an error of this code."""
+        return self._errors.from_code(code) is not None
+
+    @cached_property
+    def _errors(self) -> ErrorLookup:
+        return ErrorLookupFactory().for_service(self._model)
+
     def _parse(self, operation: OperationModel, request: WireRequest) -> JsonObject:
         parser = PROTOCOL_PARSERS[self._model.protocol](operation)
         params = cast(
@@ -218,6 +235,10 @@ class AwsService:
     def _serialize(
         self, operation: OperationModel, context: RequestContext, result: object
     ) -> WireResponse:
+        if isinstance(result, AwsError) and not self._knows(result.code):
+            if self._model.protocol == "json":
+                return _json_error(result, context.request_id)
+            return _xml_error(self.name, result, context.request_id)
         serializer_class = get_serializer_class(self.name, self._model.protocol)
         serializer = serializer_class(operation_model=operation)
         serializer.context.request_id = context.request_id

@@ -3,6 +3,7 @@
 moto would sign each with its own key and call it issued after a minute.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Any, Self, cast
 
@@ -11,11 +12,13 @@ import moto.acm.urls
 from moto.acm.models import AWSCertificateManagerBackend, CertBundle, acm_backends
 from moto.route53.models import route53_backends
 
-from sandbox.aws.ca import CertificateAuthority
+from sandbox.aws.ca import CertificateAuthority, SignedCertificate
+from sandbox.aws.moto_plane.moment import recall
 
 ISSUED = "ISSUED"
 PENDING = "PENDING_VALIDATION"
 AMAZON_ISSUED = "AMAZON_ISSUED"
+_KEY_STARTS = re.compile(rb"(?=-----BEGIN RSA PRIVATE KEY)")
 
 
 class SandboxCertBundle(CertBundle):
@@ -49,12 +52,13 @@ class SandboxCertBundle(CertBundle):
     ) -> Self:
         """Sign a certificate; a public one waits for its validation record."""
         names = list(dict.fromkeys([domain_name, *(sans or [])]))
-        signed = cls.authority.issue(names)
+        pem = recall(lambda: _joined(cls.authority.issue(names)))
+        certificate, private_key = _KEY_STARTS.split(pem, maxsplit=1)
         private = cert_authority_arn is not None
         return cls(
             account_id,
-            signed.certificate_pem,
-            signed.private_key_pem,
+            certificate,
+            private_key,
             chain=cls.authority.certificate_pem,
             region=region,
             cert_type="PRIVATE" if private else AMAZON_ISSUED,
@@ -126,6 +130,10 @@ def _published_cnames(account_id: str) -> dict[str, str]:
         for record in zone.rrsets
         if record.type == "CNAME" and record.records
     }
+
+
+def _joined(signed: SignedCertificate) -> bytes:
+    return signed.certificate_pem + signed.private_key_pem
 
 
 def _absolute(name: str) -> str:

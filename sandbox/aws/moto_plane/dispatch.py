@@ -29,13 +29,12 @@ _RESPONSES: Mapping[str, type[BaseResponse]] = {
 class Dispatcher(moto_server.DomainDispatcherApplication):
     """moto's own choice of service, with its answers cached."""
 
-    def __init__(self, account_id: str, on_load: Callable[[str], None]) -> None:
-        """Serve `account_id`; `on_load` is told each service once it is imported."""
+    def __init__(self, account_id: str) -> None:
+        """Serve `account_id`."""
         super().__init__(self._create)
         # Imported by name, so it is set where it is read: no request here needs CORS.
         moto_server.DISABLE_GLOBAL_CORS = True  # type: ignore[attr-defined]
         self._account_id = account_id
-        self._on_load = on_load
         self.get_backend_for_host = functools.cache(  # type: ignore[method-assign]
             super().get_backend_for_host
         )
@@ -79,7 +78,8 @@ class Dispatcher(moto_server.DomainDispatcherApplication):
         try:
             chunks = self.application(service)(environ, start_response)
             body = b"".join(chunks)
-        except NotImplementedError as error:
+        except (NotImplementedError, ModuleNotFoundError) as error:
+            # The latter: a service of moto whose own dependencies are not installed.
             return error_response(request, AwsError("NotImplemented", str(error), status=501))
         except Exception as error:
             # The edge of someone else's code: one broken request must not end the server.
@@ -100,7 +100,6 @@ class Dispatcher(moto_server.DomainDispatcherApplication):
             if ours is not None:
                 view = convert_to_flask_response(ours.dispatch)
                 application.view_functions[endpoint] = view
-        self._on_load(service)
         return application
 
     def _environ(self, request: WireRequest) -> dict[str, object]:

@@ -27,6 +27,7 @@ class SandboxIamBackend(IAMBackend):
         return moto.iam.urls
 
 
-def install() -> None:
-    """Make moto use this backend for every account."""
+def install(account_id: str) -> None:
+    """Make moto use this backend, and make the account's now: each request looks into it."""
     iam_backends.backend = SandboxIamBackend
+    iam_backends[account_id][PARTITION]

@@ -5,6 +5,7 @@ touched. What adds operations or resources lives in `responses.py`, `acm.py` and
 """
 
 import functools
+import sys
 
 import moto.backends
 import moto.core
@@ -22,9 +23,10 @@ def apply_patches(account_id: str) -> None:
 
 
 def _name_account(account_id: str) -> None:
-    # Imported by name in many modules, so it must be set before they are loaded.
-    moto.core.models.DEFAULT_ACCOUNT_ID = account_id
-    moto.core.DEFAULT_ACCOUNT_ID = account_id  # type: ignore[attr-defined]
+    # The name is copied into each module that imports it; later ones copy it from here.
+    for name, module in list(sys.modules.items()):
+        if name.startswith("moto.") and hasattr(module, "DEFAULT_ACCOUNT_ID"):
+            vars(module)["DEFAULT_ACCOUNT_ID"] = account_id
 
 
 def _stop_instance_tracking() -> None:

@@ -7,18 +7,18 @@ import ipaddress
 import json
 import threading
 from collections.abc import Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from moto.acm.models import acm_backends
-from moto.ec2.models import EC2Backend, ec2_backends
-from moto.iam.models import iam_backends
-from moto.logs.models import logs_backends
+from moto.backends import get_backend
 
 from sandbox.aws.moto_plane.acm import ISSUED
 from sandbox.aws.moto_plane.local_client import LocalClient
 from sandbox.aws.ports import Certificate, NetworkInterface, Subnet
 from sandbox.errors import AwsError
 from sandbox.types import JsonObject
+
+if TYPE_CHECKING:
+    from moto.ec2.models import EC2Backend
 
 RESERVED_HEAD = 4
 """First addresses of a subnet that AWS keeps for itself, network address included.
@@ -110,8 +110,8 @@ class MotoNetwork:
         )
         raise AwsError("InsufficientFreeAddressesInSubnet", message)
 
-    def _backend(self, region: str) -> EC2Backend:
-        return ec2_backends[self._account_id][region]
+    def _backend(self, region: str) -> "EC2Backend":
+        return get_backend("ec2")[self._account_id][region]
 
 
 class MotoSecrets:
@@ -163,7 +163,7 @@ class MotoRoles:
 
     def role_exists(self, role_arn: str) -> bool:
         """Tell whether the role exists in this account."""
-        roles = iam_backends[self._account_id]["aws"].roles
+        roles = get_backend("iam")[self._account_id]["aws"].roles
         return any(role.arn == role_arn for role in list(roles.values()))
 
 
@@ -176,7 +176,7 @@ class MotoCertificates:
     def certificate(self, arn: str) -> Certificate | None:
         """Return the issued or imported certificate, or None when unknown or pending."""
         region = (arn.split(":") + [""] * 4)[3]
-        regions = acm_backends[self._account_id]
+        regions = get_backend("acm")[self._account_id]
         if region not in regions:
             return None
         bundle = regions[region]._certificates.get(arn)  # noqa: SLF001 - no public view
@@ -200,7 +200,7 @@ class MotoLogGroups:
 
     def exists(self, region: str, group: str) -> bool:
         """Tell whether the log group exists."""
-        return group in logs_backends[self._account_id][region].groups
+        return group in get_backend("logs")[self._account_id][region].groups
 
     def create(self, region: str, group: str) -> None:
         """Create the log group; an existing one is fine."""

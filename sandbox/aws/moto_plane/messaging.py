@@ -1,0 +1,62 @@
+"""SQS and SNS where moto would block a request, or send one out of the process."""
+
+import threading
+from collections.abc import Mapping
+from typing import Any
+
+import moto.sns.models
+import moto.sqs.urls
+import requests
+from moto.sqs.models import Message, SQSBackend, sqs_backends
+
+from sandbox.aws.moto_plane.moment import current
+from sandbox.types import JsonObject
+
+DELIVERY_TIMEOUT_S = 10
+
+
+class SandboxSqsBackend(SQSBackend):
+    """SQS that looks once: `MotoPlane` waits for messages, outside of moto's lock."""
+
+    def receive_message(
+        self,
+        queue_name: str,
+        count: int,
+        wait_seconds_timeout: int,  # noqa: ARG002
+        visibility_timeout: int,
+        message_attribute_names: list[str] | None = None,
+    ) -> list[Message]:
+        """Return what is visible now."""
+        return super().receive_message(
+            queue_name, count, 0, visibility_timeout, message_attribute_names
+        )
+
+    @property
+    def _url_module(self) -> Any:
+        return moto.sqs.urls
+
+
+class _Deliveries:
+    """Stands for `requests` in SNS: delivers to HTTP subscribers, once, in the background."""
+
+    @staticmethod
+    def post(url: str, json: JsonObject, headers: Mapping[str, str]) -> None:
+        moment = current()
+        if moment is not None and moment.is_replay:
+            return  # it was delivered when the request was first made
+        threading.Thread(
+            target=_deliver, args=(url, json, dict(headers)), name="sns-delivery", daemon=True
+        ).start()
+
+
+def _deliver(url: str, message: JsonObject, headers: Mapping[str, str]) -> None:
+    try:
+        requests.post(url, json=message, headers=headers, timeout=DELIVERY_TIMEOUT_S)
+    except requests.RequestException:
+        return  # as on AWS, the publisher does not learn of it
+
+
+def install() -> None:
+    """Make moto use both."""
+    sqs_backends.backend = SandboxSqsBackend
+    vars(moto.sns.models)["requests"] = _Deliveries
