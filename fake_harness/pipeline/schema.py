@@ -31,7 +31,8 @@ from fake_harness.pipeline.spec import (
     StageSpec,
     StepItem,
 )
-from fake_harness.pipeline.step_types import GIT_BUILD, SUPPORTED_STAGES
+from fake_harness.pipeline.step_type import SUPPORTED_STAGES
+from fake_harness.pipeline.step_types import GIT_BUILD
 from fake_harness.pipeline.yaml_source import Document, join
 
 _PIPELINE_KEYS = frozenset(

@@ -9,7 +9,8 @@ from fake_harness.pipeline.plan import JsonObject
 from fake_harness.pipeline.problems import Report, nearest
 from fake_harness.pipeline.schema_failure import failure_strategies
 from fake_harness.pipeline.spec import ParallelSteps, StepGroupSpec, StepItem, StepSpec
-from fake_harness.pipeline.step_types import STEP_TYPES, StepType
+from fake_harness.pipeline.step_type import StepType
+from fake_harness.pipeline.step_types import STEP_TYPES
 from fake_harness.pipeline.yaml_source import join
 
 _STEP_KEYS = frozenset(

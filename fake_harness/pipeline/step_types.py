@@ -5,9 +5,7 @@ schema leaves optional but no run can do without is required by `semantic`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
 
 from fake_harness.pipeline.fields import (
     ANY,
@@ -24,26 +22,7 @@ from fake_harness.pipeline.fields import (
     table,
     variant_of,
 )
-
-CI = "CI"
-DEPLOYMENT = "Deployment"
-APPROVAL = "Approval"
-CUSTOM = "Custom"
-PIPELINE = "Pipeline"
-SUPPORTED_STAGES = (CI, DEPLOYMENT, APPROVAL, CUSTOM, PIPELINE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StepType:
-    """A step type that the sandbox really runs."""
-
-    type: str
-    summary: str
-    stages: frozenset[str]
-    runs_on: Literal["engine", "delegate"]
-    fields: Mapping[str, Field]
-    needs_spec: bool = True
-
+from fake_harness.pipeline.step_type import APPROVAL, CI, CUSTOM, DEPLOYMENT, StepType
 
 _IN_CI = frozenset({CI})
 _IN_DEPLOYMENT = frozenset({DEPLOYMENT})

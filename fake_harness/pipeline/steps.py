@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 
 from fake_harness.pipeline.fields import Field
-from fake_harness.pipeline.step_types import STEP_TYPES, SUPPORTED_STAGES, StepType
+from fake_harness.pipeline.step_type import SUPPORTED_STAGES, StepType
+from fake_harness.pipeline.step_types import STEP_TYPES
 
 __all__ = ["STEP_TYPES", "SUPPORTED_STAGES", "StepType", "steps_page"]
 

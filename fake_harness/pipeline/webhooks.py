@@ -141,9 +141,24 @@ def _pull_request(event: WebhookEvent) -> GitEvent:
         "sourceRepo": "Github",
         **shared,
     }
-    codebase = {
-        **_common_facts(payload, sha, user),
-        **shared,
+    action = _text(payload, "action")
+    return GitEvent(
+        kind="PullRequest",
+        repository=_text(payload, "repository", "full_name"),
+        repo_url=_repo_url(payload),
+        trigger=trigger,
+        codebase={
+            **_common_facts(payload, sha, user),
+            **shared,
+            **_pull_request_facts(payload, target, number),
+        },
+        action=_ACTIONS.get(action, action),
+        changed_files=event.changed_files,
+    )
+
+
+def _pull_request_facts(payload: JsonObject, target: str, number: str) -> dict[str, object]:
+    return {
         "branch": target,
         "commitRef": f"refs/pull/{number}/head",
         "mergeSha": _text(payload, "pull_request", "merge_commit_sha"),
@@ -152,16 +167,6 @@ def _pull_request(event: WebhookEvent) -> GitEvent:
         "state": _text(payload, "pull_request", "state"),
         "build": {"type": "PR"},
     }
-    action = _text(payload, "action")
-    return GitEvent(
-        kind="PullRequest",
-        repository=_text(payload, "repository", "full_name"),
-        repo_url=_repo_url(payload),
-        trigger=trigger,
-        codebase=codebase,
-        action=_ACTIONS.get(action, action),
-        changed_files=event.changed_files,
-    )
 
 
 def _common_facts(payload: JsonObject, sha: str, user: str) -> dict[str, object]:
