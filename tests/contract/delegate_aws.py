@@ -89,6 +89,12 @@ class Lab:
         rows = found["Actions"][0]["ForwardConfig"]["TargetGroups"]
         return {names[row["TargetGroupArn"]]: row["Weight"] for row in rows}
 
+    def shares(self, rule: str) -> dict[str, int]:
+        """Return the weights of a rule by ARN, read behind the API: nothing is recorded."""
+        forward = self.elbv2._state.rule(self.rules[rule]).action.forward
+        assert forward is not None
+        return {group.arn: group.effective_weight for group in forward.target_groups}
+
     def services(self) -> dict[str, dict[str, Any]]:
         """Return the active services by name, tags as a map."""
         ecs = self.client("ecs")
