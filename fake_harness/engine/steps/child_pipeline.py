@@ -1,16 +1,16 @@
 """The Pipeline stage: another pipeline's execution, which the stage waits for."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 import yaml
 
-from fake_harness.engine.context import NodeScope, ScopeFacts, Standpoint
+from fake_harness.engine.context import NodeScope, ScopeFacts, Standpoint, resolve
 from fake_harness.engine.failures import NodeFailedError
 from fake_harness.engine.index import PlanIndex
 from fake_harness.engine.steps.port import EngineStep, Started, StepContext
 from fake_harness.errors import HarnessError
 from fake_harness.pipeline.compile import compile_pipeline
-from fake_harness.pipeline.expressions import render
 from fake_harness.pipeline.inputs import merge_inputs
 from fake_harness.pipeline.plan import JsonObject, Plan
 from fake_harness.status import Status
@@ -91,7 +91,9 @@ def _inputs_yaml(params: JsonObject) -> str | None:
     inputs = params.get("inputs")
     if not isinstance(inputs, Mapping) or not inputs:
         return None
-    return yaml.safe_dump({"pipeline": dict(inputs)}, sort_keys=False)
+    # Outputs of earlier steps are marked text; the child's YAML needs plain words.
+    plain = json.loads(json.dumps(inputs))
+    return yaml.safe_dump({"pipeline": plain}, sort_keys=False)
 
 
 def _finish(context: StepContext) -> Mapping[str, object]:
@@ -111,7 +113,7 @@ def _finish(context: StepContext) -> Mapping[str, object]:
     scope = NodeScope(facts, Standpoint(node=root, fqn=root.fqn, parent_id=None))
     declared = context.params.get("outputs")
     outputs = {
-        str(item["name"]): render(item.get("value"), scope)
+        str(item["name"]): resolve(item.get("value"), scope)
         for item in (declared if isinstance(declared, Sequence) else ())
     }
     return {"outcomes": {**context.row.outcomes, "output": outputs}}
