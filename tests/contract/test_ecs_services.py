@@ -17,8 +17,8 @@ from ecs_sandbox import (
 )
 
 from sandbox.aws.ports import TargetHealth
-from sandbox.aws.runtime.fake import Program
-from sandbox.aws.runtime.port import HealthStatus
+from sandbox.aws.runtime.fake import FakeRuntime, Program
+from sandbox.aws.runtime.port import HealthStatus, TaskObservation, TaskSpec
 
 FAST = {"Delay": 1, "MaxAttempts": 20}
 INITIAL = TargetHealth(state="initial", reason="Elb.InitialHealthChecking")
@@ -469,3 +469,32 @@ def test_unknown_service_is_a_failure_or_an_error(ecs: Any) -> None:
     with pytest.raises(ClientError) as caught:
         ecs.update_service(cluster="dev", service="nope", desiredCount=1)
     assert caught.value.response["Error"]["Code"] == "ServiceNotFoundException"
+
+
+def test_deleted_target_group_harms_no_other_service(ecs: Any, world: World) -> None:
+    create(ecs, desiredCount=1, loadBalancers=LOAD_BALANCERS)
+    eventually(lambda: is_steady(ecs))
+    world.registrar.groups.clear()
+    create(ecs, serviceName="other", desiredCount=1)
+    eventually(lambda: service(ecs, "other")["runningCount"] == 1)
+    ecs.delete_service(cluster="dev", service="web", force=True)
+    eventually(lambda: service(ecs)["status"] == "INACTIVE")
+
+
+def test_runtime_that_breaks_unforeseen_fails_that_task_only(
+    ecs: Any, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: FakeRuntime, spec: TaskSpec) -> TaskObservation:
+        if spec.family == "web":
+            raise OSError("no space left on device")
+        return create_task(self, spec)
+
+    create_task = FakeRuntime.create_task
+    monkeypatch.setattr(FakeRuntime, "create_task", broken)
+    ecs.register_task_definition(**web_definition() | {"family": "other"})
+    create(ecs, desiredCount=1)
+    create(ecs, serviceName="other", taskDefinition="other", desiredCount=1)
+    eventually(lambda: service(ecs, "other")["runningCount"] == 1)
+    eventually(lambda: bool(tasks(ecs, serviceName="web", desiredStatus="STOPPED")))
+    ended = tasks(ecs, serviceName="web", desiredStatus="STOPPED")[0]
+    assert ended["stoppedReason"] == "InternalError: OSError: no space left on device"

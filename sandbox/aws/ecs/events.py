@@ -46,6 +46,11 @@ def unhealthy(service: str, port: int, target_group_arn: str, reason: str) -> st
     )
 
 
+def container_unhealthy(service: str, task_id: str) -> str:
+    """A container failed its health check."""
+    return f"(service {service}) (task {task_id}) failed container health checks."
+
+
 def steady(service: str) -> str:
     """All that is wanted runs and is healthy."""
     return f"(service {service}) {STEADY}"

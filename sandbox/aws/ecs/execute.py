@@ -152,6 +152,11 @@ class Executor:
             log.debug("ecs_operation", extra={"operation": operation})
             self._acts[operation.act](task, operation)
 
+    def give_up(self, task: Task, error: Exception) -> None:
+        """End a task that could not be started for a reason that nobody foresaw."""
+        if task.last_status in {"PROVISIONING", "PENDING", "ACTIVATING"}:
+            self._fail(task.arn, f"InternalError: {type(error).__name__}: {error}")
+
     def take_prepared(self, prepared: Prepared) -> None:
         """Take over the outcome of a preparation."""
         now = self._now()

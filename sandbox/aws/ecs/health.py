@@ -52,7 +52,7 @@ def judge(
     """Return the verdict on a task of `service`."""
     if task.last_status != "RUNNING" or task.started_at is None:
         return WAITING
-    failure = _container_failure(task) or _target_failure(task, service, targets)
+    failure = _container_failure(task, service) or _target_failure(task, service, targets)
     if failure is not None:
         grace_end = task.started_at + _grace(service, scale)
         if now < grace_end:
@@ -73,10 +73,12 @@ def _grace(service: Service, scale: TimeScale) -> timedelta:
     return timedelta(seconds=max(scale.shorten(grace_s), min(grace_s, GRACE_FLOOR_S)))
 
 
-def _container_failure(task: Task) -> TaskHealth | None:
+def _container_failure(task: Task, service: Service) -> TaskHealth | None:
     if any(c.essential and c.health_status == "UNHEALTHY" for c in task.containers):
         return TaskHealth(
-            verdict=Verdict.UNHEALTHY, stop_reason="Task failed container health checks"
+            verdict=Verdict.UNHEALTHY,
+            stop_reason="Task failed container health checks",
+            event=events.container_unhealthy(service.name, task.id),
         )
     return None
 

@@ -81,7 +81,7 @@ def advance(
     return tuple(
         _step(task, Act.REGISTER, "the task is RUNNING", target=target)
         for target in task.targets
-        if not target.registered
+        if not target.registered and target.target_group_arn in view.targets
     )
 
 

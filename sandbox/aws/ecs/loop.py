@@ -101,7 +101,11 @@ class EcsLoop:
         targets = self._observer.targets(t.target_group_arn for a in active for t in a.targets)
         moved = False
         for task in active:
-            moved |= self._advance(task, held.get(task.arn), targets)
+            try:
+                moved |= self._advance(task, held.get(task.arn), targets)
+            except Exception as error:  # a fan-out: one task must not stop the others
+                log.exception("task_step_failed", extra={"task_arn": task.arn})
+                self._executor.give_up(task, error)
         self._executor.write_events()
         return self._schedule_services(targets) or moved
 

@@ -54,7 +54,7 @@ class LogPump:
     def _run(self) -> None:
         while not self._stopping.wait(INTERVAL_S):
             for task in self._state.active_tasks():
-                if not any(c.started_at for c in task.containers):
+                if all(c.last_status == "PENDING" for c in task.containers):
                     continue
                 try:
                     self.flush(task)
