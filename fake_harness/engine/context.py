@@ -16,11 +16,12 @@ from fake_harness.engine.tree import (
     execution_tree,
     find,
     iteration_facts,
+    plain,
     raw,
     variable_value,
     variables_of,
 )
-from fake_harness.pipeline.expressions import RawText
+from fake_harness.pipeline.expressions import RawText, Unresolved, render
 from fake_harness.pipeline.functors import ExportedVariablesFunctor, pure_functors
 from fake_harness.pipeline.plan import JsonObject, NodeKind, PlanNode
 from fake_harness.status import BROKE, Status
@@ -134,6 +135,11 @@ class NodeScope:
             if name in row.outcomes:
                 return row.outcomes[name]
         raise KeyError(name)
+
+
+def resolve(value: object, scope: NodeScope, *, unresolved: Unresolved = "error") -> object:
+    """Return `value` with its expressions resolved, as ordinary JSON."""
+    return plain(render(value, scope, unresolved=unresolved))
 
 
 def _pipeline(scope: NodeScope) -> object:
@@ -324,9 +330,10 @@ def codebase_facts(scope: NodeScope) -> dict[str, object]:
     for row in scope.stage_rows():
         output = row.outcomes.get("output") if row.type == "GitClone" else None
         if isinstance(output, Mapping):
+            found = {k: v for k, v in output.items() if k != "outputVariables"}
             nested = output.get("outputVariables")
-            facts |= {k: v for k, v in output.items() if k != "outputVariables"}
-            facts |= dict(nested) if isinstance(nested, Mapping) else {}
+            found |= dict(nested) if isinstance(nested, Mapping) else {}
+            facts |= {k: v for k, v in found.items() if v not in {None, ""}}
     facts |= scope.facts.execution.codebase
     if "commitSha" in facts:
         facts.setdefault("shortCommitSha", str(facts["commitSha"])[:7])

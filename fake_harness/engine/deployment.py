@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import yaml
 
+from fake_harness.engine.context import resolve
 from fake_harness.engine.failures import NodeFailedError
 from fake_harness.engine.overlay import overlay, unfilled
 from fake_harness.engine.steps.port import StepContext
 from fake_harness.engine.tree import variable_value
-from fake_harness.pipeline.expressions import render
 from fake_harness.pipeline.plan import JsonObject, PlanNode
 from fake_harness.store import entities
 from fake_harness.store.entities import EntityKey, EntityKind, scoped_key
@@ -63,8 +63,8 @@ def environment_params(context: StepContext) -> JsonObject:
     node = _implicit(context, context.place.node, "Infrastructure")
     if node is None:
         return {}
-    params = render(node.params, context.scope)
-    assert isinstance(params, Mapping)  # noqa: S101 - render keeps the shape
+    params = resolve(node.params, context.scope)
+    assert isinstance(params, Mapping)  # noqa: S101 - resolve keeps the shape
     return _followed(context, params, "Infrastructure")
 
 
@@ -167,8 +167,8 @@ def _followed(context: StepContext, params: JsonObject, kind: str) -> JsonObject
         return params
     for node in context.index.by_id.values():
         if node.type == kind and _stage_name(context, node) == wanted:
-            rendered = render(node.params, context.scope)
-            assert isinstance(rendered, Mapping)  # noqa: S101 - render keeps the shape
+            rendered = resolve(node.params, context.scope)
+            assert isinstance(rendered, Mapping)  # noqa: S101 - resolve keeps the shape
             return rendered
     message = f"useFromStage names stage [{wanted}], which does not deploy."
     raise NodeFailedError(message, _CONFIGURATION)

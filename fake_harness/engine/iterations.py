@@ -1,7 +1,6 @@
 """Expand a STRATEGY node when it starts; the iterations are kept on its row."""
 
-from fake_harness.engine.context import NodeScope
-from fake_harness.pipeline.expressions import render
+from fake_harness.engine.context import NodeScope, resolve
 from fake_harness.pipeline.plan import JsonObject, Strategy
 from fake_harness.pipeline.strategy import expand, max_concurrency, resolve_body
 
@@ -13,7 +12,7 @@ def expand_strategy(strategy: Strategy, scope: NodeScope) -> JsonObject:
     """
     body = resolve_body(strategy, scope)
     found = expand(strategy, body)
-    limit = max_concurrency(render(strategy.max_concurrency, scope), len(found))
+    limit = max_concurrency(resolve(strategy.max_concurrency, scope), len(found))
     return {
         "iterations": [
             {

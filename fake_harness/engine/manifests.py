@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from fake_harness.engine.context import NodeScope
+from fake_harness.engine.context import NodeScope, resolve
 from fake_harness.engine.failures import NodeFailedError
 from fake_harness.engine.steps.port import StepContext
-from fake_harness.pipeline.expressions import render
 from fake_harness.pipeline.plan import JsonObject
 from fake_harness.store.files import read_by_reference
 
@@ -34,7 +33,7 @@ def rendered_manifests(manifests: object, scope: NodeScope) -> list[JsonObject]:
         {
             "identifier": item["identifier"],
             "type": item["type"],
-            "content": str(render(str(item["content"]), scope)),
+            "content": str(resolve(str(item["content"]), scope)),
         }
         for item in (manifests if isinstance(manifests, Sequence) else ())
     ]
@@ -45,7 +44,7 @@ def _store(manifest: JsonObject, scope: NodeScope) -> object:
     spec = manifest.get("spec")
     store = spec.get("store") if isinstance(spec, Mapping) else None
     inline = isinstance(store, Mapping) and store.get("type") == "Inline"
-    return store if inline else render(store, scope)
+    return store if inline else resolve(store, scope)
 
 
 def _contents(context: StepContext, identifier: str, store: object) -> list[str]:

@@ -20,17 +20,16 @@ More keys of `params` for ECS steps:
 - `earlierOutputs`: step type -> the outputs of the latest such step of the stage
 
 More keys of `params` for GitClone: `url`, `branch`, `tag`, `commitSha`, `prNumber`, `sourceBranch`,
-`targetBranch`, `depth`, `cloneDirectory` (each null when it is unknown).
+`targetBranch`, `depth`, `cloneDirectory`, `username`, `token` (a marker); each null when unknown.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from fake_harness.engine.ci_env import ci_environment
-from fake_harness.engine.context import codebase_facts
+from fake_harness.engine.context import codebase_facts, resolve
 from fake_harness.engine.failures import NodeFailedError
 from fake_harness.engine.manifests import rendered_manifests
 from fake_harness.engine.steps.port import StepContext
-from fake_harness.pipeline.expressions import render
 from fake_harness.pipeline.functors import secret_marker
 from fake_harness.pipeline.plan import JsonObject
 from fake_harness.store import entities
@@ -43,10 +42,10 @@ _BUILT_IN_CONNECTORS = frozenset({"account.harnessImage", "harnessImage"})
 _CONFIGURATION = "CONFIGURATION_FAILURE"
 
 
-def step_task(context: StepContext) -> NewTask:
-    """Build the task of a step that a delegate runs."""
+def step_task(context: StepContext, *, withheld: frozenset[str] = frozenset()) -> NewTask:
+    """Build the task of a step that a delegate runs, but for the params in `withheld`."""
     step_type = context.place.node.type
-    params: dict[str, object] = dict(context.params)
+    params = {key: value for key, value in context.params.items() if key not in withheld}
     if step_type.startswith("Ecs"):
         params |= _ecs_params(context)
     if step_type == "GitClone":
@@ -149,7 +148,7 @@ def _clone_params(context: StepContext) -> JsonObject:
     implicit = context.place.node.fqn.endswith(".harness-git-clone")
     facts = codebase_facts(context.scope) if implicit else {}
     return {
-        "url": _clone_url(context),
+        **_clone_source(context),
         "buildType": kind,
         "branch": facts.get("branch") or wanted.get("branch"),
         "tag": facts.get("tag") or wanted.get("tag"),
@@ -162,18 +161,29 @@ def _clone_params(context: StepContext) -> JsonObject:
     }
 
 
-def _clone_url(context: StepContext) -> str:
+def _clone_source(context: StepContext) -> JsonObject:
+    """Return `url`, `username` and `token` as the connector tells them."""
     reference = str(context.params.get("connectorRef") or "")
     if not reference:
         raise NodeFailedError("GitClone names no connector (connectorRef).", _CONFIGURATION)
-    spec = _connector(context, reference)["spec"]
-    if not isinstance(spec, Mapping) or not spec.get("url"):
+    spec = _member(_connector(context, reference), "spec")
+    if not spec.get("url"):
         raise NodeFailedError(f"Connector [{reference}] has no url.", _CONFIGURATION)
     url = str(spec["url"]).rstrip("/")
     repository = str(context.params.get("repoName") or "")
     if spec.get("type") == "Account" and repository:
-        return f"{url}/{repository}"
-    return url
+        url = f"{url}/{repository}"
+    account = _member(_member(_member(spec, "authentication"), "spec"), "spec")
+    return {
+        "url": url,
+        "username": account.get("username") or account.get("usernameRef"),
+        "token": account.get("tokenRef") or account.get("passwordRef"),
+    }
+
+
+def _member(value: JsonObject, name: str) -> JsonObject:
+    found = value.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _connectors(context: StepContext, params: JsonObject) -> dict[str, JsonObject]:
@@ -211,7 +221,7 @@ def _connector(context: StepContext, reference: str) -> JsonObject:
     if entity is None:
         message = f"Connector with identifier [{reference}] not found."
         raise NodeFailedError(message, _CONFIGURATION)
-    spec = render(_with_markers(entity.body.get("spec")), context.scope)
+    spec = resolve(_with_markers(entity.body.get("spec")), context.scope)
     return {"type": entity.body.get("type"), "spec": spec}
 
 
@@ -248,4 +258,4 @@ def _selectors(
     for holder in (params, *specs):
         own = holder.get("delegateSelectors") if isinstance(holder, Mapping) else None
         gathered += own if isinstance(own, Sequence) and not isinstance(own, str) else []
-    return list(dict.fromkeys(str(render(item, context.scope)) for item in gathered))
+    return list(dict.fromkeys(str(resolve(item, context.scope)) for item in gathered))

@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection
 
 from fake_harness.engine.commands import Place
-from fake_harness.engine.context import NodeScope, ScopeFacts, Standpoint
+from fake_harness.engine.context import NodeScope, ScopeFacts, Standpoint, resolve
 from fake_harness.engine.failures import NodeFailedError
 from fake_harness.engine.index import PlanIndex, is_leaf
 from fake_harness.engine.steps.port import StepContext
 from fake_harness.engine.world import View, World
 from fake_harness.pipeline.durations import parse_duration
-from fake_harness.pipeline.expressions import render
 from fake_harness.pipeline.plan import JsonObject
 from fake_harness.store import node_executions
 from fake_harness.store.executions import PlanExecution
@@ -106,7 +105,7 @@ class Run:
         if text is None or text == "":
             return DEFAULT_TIMEOUT_S if is_leaf(place.node) else None
         try:
-            return parse_duration(str(render(text, scope)))
+            return parse_duration(str(resolve(text, scope)))
         except ValueError as error:
             raise NodeFailedError(f"timeout: {error}", "CONFIGURATION_FAILURE") from error
 
@@ -140,6 +139,6 @@ class Run:
 
 def rendered(params: JsonObject, scope: NodeScope, unrendered: frozenset[str]) -> JsonObject:
     """Return params with expressions resolved, but for the keys in `unrendered`."""
-    value = render({k: v for k, v in params.items() if k not in unrendered}, scope)
-    assert isinstance(value, Mapping)  # noqa: S101 - render keeps the shape
+    value = resolve({k: v for k, v in params.items() if k not in unrendered}, scope)
+    assert isinstance(value, Mapping)  # noqa: S101 - resolve keeps the shape
     return {**value, **{k: params[k] for k in unrendered if k in params}}

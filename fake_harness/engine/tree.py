@@ -74,6 +74,17 @@ def raw(value: object) -> object:
     return value
 
 
+def plain(value: object) -> object:
+    """Return `value` without the marks of `raw`: ordinary JSON, to be stored or sent."""
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return [plain(item) for item in value]
+    return value
+
+
 def _plan_facts(node: PlanNode) -> Tree:
     facts: Tree = {"identifier": node.identifier, "name": node.name, "type": node.type}
     if node.variables:

@@ -5,10 +5,11 @@ The delegate has no expression language, so what looks at the answer is evaluate
 
 from collections.abc import Mapping, Sequence
 
+from fake_harness.engine.context import resolve
 from fake_harness.engine.failures import NodeFailedError
 from fake_harness.engine.steps.port import EngineStep, StepContext
 from fake_harness.engine.tree import raw
-from fake_harness.pipeline.expressions import evaluate_condition, render
+from fake_harness.pipeline.expressions import evaluate_condition
 
 _ANSWER = (
     "httpUrl",
@@ -32,7 +33,7 @@ def _finish(context: StepContext) -> Mapping[str, object]:
     variables = dict(answer.get("outputVariables") or {})
     declared = context.params.get("outputVariables")
     for item in declared if isinstance(declared, Sequence) else ():
-        variables[str(item["name"])] = render(item.get("value"), scope, unresolved="null")
+        variables[str(item["name"])] = resolve(item.get("value"), scope, unresolved="null")
     if variables:
         answer["outputVariables"] = variables
     return {"outcomes": {**context.row.outcomes, "output": answer}}

@@ -6,6 +6,7 @@ Source: harness-core EcsInfrastructureOutcome.
 import hashlib
 from collections.abc import Mapping
 
+from fake_harness.engine.context import resolve
 from fake_harness.engine.deployment import (
     environment_outcome,
     load_environment,
@@ -13,7 +14,6 @@ from fake_harness.engine.deployment import (
 )
 from fake_harness.engine.failures import NodeFailedError
 from fake_harness.engine.steps.port import EngineStep, Started, StepContext
-from fake_harness.pipeline.expressions import render
 from fake_harness.status import Status
 
 
@@ -23,7 +23,7 @@ def _start(context: StepContext) -> Started:
     if document.get("type") != "ECS":
         message = f"Infrastructure type [{document.get('type')}] is not implemented; it has ECS."
         raise NodeFailedError(message, "CONFIGURATION_FAILURE")
-    spec = render(document.get("spec"), context.scope.with_roots({"env": environment}))
+    spec = resolve(document.get("spec"), context.scope.with_roots({"env": environment}))
     if not isinstance(spec, Mapping):
         raise NodeFailedError("The infrastructure definition has no spec.")
     key = _key(context, str(environment["identifier"]), spec)

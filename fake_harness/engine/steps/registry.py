@@ -32,4 +32,6 @@ def start(step: EngineStep, context: StepContext) -> Started:
     """Start a step: by itself, or by offering it to the delegates."""
     if step.start is not None:
         return step.start(context)
-    return Started(status=Status.TASK_WAITING, tasks=(step_task(context),))
+    return Started(
+        status=Status.TASK_WAITING, tasks=(step_task(context, withheld=step.unrendered),)
+    )

@@ -9,7 +9,7 @@ Source: harness.md 3.1 and harness-core ServiceOutcome, EcrArtifactOutcome.
 from collections.abc import Mapping, Sequence
 
 from fake_harness.engine import packages
-from fake_harness.engine.context import NodeScope
+from fake_harness.engine.context import NodeScope, resolve
 from fake_harness.engine.deployment import (
     environment_outcome,
     load_environment,
@@ -19,7 +19,6 @@ from fake_harness.engine.deployment import (
 from fake_harness.engine.failures import NodeFailedError
 from fake_harness.engine.manifests import read_manifests
 from fake_harness.engine.steps.port import EngineStep, Started, StepContext
-from fake_harness.pipeline.expressions import render
 from fake_harness.pipeline.plan import JsonObject
 from fake_harness.status import Status
 from fake_harness.store.delegate_tasks import NewTask, list_tasks
@@ -52,7 +51,7 @@ def _start(context: StepContext) -> Started:
             **context.params,
             "artifacts": artifacts,
             "manifests": read_manifests(context, spec, scope),
-            "ecsTaskDefinitionArn": render(spec.get("ecsTaskDefinitionArn"), scope),
+            "ecsTaskDefinitionArn": resolve(spec.get("ecsTaskDefinitionArn"), scope),
         },
     }
     if not tasks:
@@ -152,8 +151,8 @@ def _chosen(primary: JsonObject) -> JsonObject:
 
 
 def _rendered(item: JsonObject, scope: NodeScope) -> JsonObject:
-    rendered = render(item, scope)
-    assert isinstance(rendered, Mapping)  # noqa: S101 - render keeps the shape
+    rendered = resolve(item, scope)
+    assert isinstance(rendered, Mapping)  # noqa: S101 - resolve keeps the shape
     if rendered["type"] != "Ecr":
         raise NodeFailedError(
             f"Artifact source type [{rendered['type']}] is not implemented; supported: Ecr.",
