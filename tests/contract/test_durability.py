@@ -335,7 +335,7 @@ def test_every_write_is_there_after_kill_at_any_moment(server: GatewayServer) ->
     account = Account(server)
     steps = account.steps()
     chance = random.Random(7)
-    kill_after = set(chance.sample(range(len(steps)), 5)) | {len(steps) - 1}
+    kill_after = set(chance.sample(range(len(steps)), 3)) | {len(steps) - 1}
     for number, step in enumerate(steps):
         step()
         if number in kill_after:
