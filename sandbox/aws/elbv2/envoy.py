@@ -176,11 +176,14 @@ def endpoints(group: TargetGroup, targets: Sequence[RegisteredTarget]) -> JsonOb
 
 def _endpoint(group: TargetGroup, target: RegisteredTarget) -> JsonObject:
     address = {"socket_address": {"address": target.address, "port_value": target.real_port}}
-    check_port = group.health_check.port
-    special: JsonObject = {}
-    if check_port not in {"traffic-port", str(target.port)}:
-        special = {"health_check_config": {"port_value": int(check_port)}}
-    return {"endpoint": {"address": address, **special}}
+    port = group.health_check.port
+    elsewhere = port not in {"traffic-port", str(target.port)}
+    # The Host header of a probe is the target's address and port, as ALB sends it; Envoy's
+    # default, the cluster's name, is no valid host and strict servers answer it with 400.
+    check: JsonObject = {"hostname": f"{target.id}:{port if elsewhere else target.port}"}
+    if elsewhere:
+        check = {**check, "port_value": int(port)}
+    return {"endpoint": {"address": address, "health_check_config": check}}
 
 
 def secret(certificate: Certificate) -> JsonObject:
