@@ -37,19 +37,22 @@ _TEMPLATE = """\
 		}
 	}
 
-	header Cache-Control no-cache
-	header X-Content-Type-Options nosniff
 	@hashed path /_next/static/* /static/* /assets/*
-	header @hashed Cache-Control "public, max-age=31536000, immutable"
 	@image path *.png *.jpg *.svg *.ico *.webp
-	header @image Cache-Control "public, max-age=86400"
 	@manifest path *.webmanifest
-	header @manifest Content-Type application/manifest+json
+	route {
+		header Cache-Control no-cache
+		header X-Content-Type-Options nosniff
+		header @hashed Cache-Control "public, max-age=31536000, immutable"
+		header @image Cache-Control "public, max-age=86400"
+		header @manifest Content-Type application/manifest+json
+	}
 
 	try_files {path} {path}.html {path}/index.html =404
 	file_server
 	handle_errors 404 {
 		header Cache-Control no-cache
+		header X-Content-Type-Options nosniff
 		rewrite * /404.html
 		file_server
 	}

@@ -1,0 +1,307 @@
+"""`python -m sandbox.aws.builder` as a pipeline step runs it: build, push, then really run."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import requests
+from ecr_server import ACCOUNT, EcrServer, serve
+
+from sandbox.aws.runtime.port import ContainerSpec, HealthCheck, HealthStatus, TaskSpec
+from sandbox.aws.runtime.process import ProcessRuntime
+
+REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
+TASK = f"arn:aws:ecs:us-east-1:{ACCOUNT}:task/dev/{'c' * 32}"
+BACKEND = Path(__file__).parents[2] / "apps" / "backend"
+
+STATIC_SITE = {
+    "Dockerfile": """\
+FROM node:20-alpine AS build
+ARG APP_VERSION=none
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci
+COPY . .
+RUN npm run build
+
+FROM nginx:alpine
+COPY nginx.conf /etc/nginx/nginx.conf
+COPY --from=build /app/out /usr/share/nginx/html
+EXPOSE 8080
+""",
+    "package.json": json.dumps(
+        {"name": "site", "version": "1.0.0", "scripts": {"build": "node b.mjs"}}
+    ),
+    "package-lock.json": json.dumps(
+        {
+            "name": "site",
+            "version": "1.0.0",
+            "lockfileVersion": 3,
+            "packages": {"": {"name": "site", "version": "1.0.0"}},
+        }
+    ),
+    "b.mjs": """\
+import { mkdirSync, writeFileSync } from 'fs';
+mkdirSync('out/static', { recursive: true });
+writeFileSync('out/index.html', `home ${process.env.APP_VERSION}`);
+writeFileSync('out/users.html', 'users');
+writeFileSync('out/404.html', 'nothing here');
+writeFileSync('out/app.webmanifest', '{}');
+writeFileSync('out/static/a.1234.js', '1'.repeat(5000));
+""",
+    "nginx.conf": "events {}",
+}
+
+
+@dataclass
+class Builder:
+    server: EcrServer
+    home: Path
+
+    def __call__(self, repo: str, context: Path, **plugin: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PLUGIN_"))},
+            "AWS_ENDPOINT_URL": self.server.url,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "SANDBOX_HOME": str(self.home),
+            "PLUGIN_REGISTRY": REGISTRY,
+            "PLUGIN_REPO": repo,
+            "PLUGIN_TAGS": "v1",
+            "PLUGIN_CONTEXT": str(context),
+            "PLUGIN_DOCKERFILE": str(context / "Dockerfile"),
+            "PLUGIN_ARTIFACT_FILE": str(self.home / "artifact.json"),
+            **plugin,
+        }
+        return subprocess.run(
+            [sys.executable, "-W", "ignore", "-m", "sandbox.aws.builder"],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def artifact(self) -> Mapping[str, object]:
+        found: Mapping[str, object] = json.loads((self.home / "artifact.json").read_text())
+        return found
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EcrServer]:
+    made = serve(tmp_path / "ecr")
+    made.client().create_repository(repositoryName="app")
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def builder(server: EcrServer, tmp_path: Path) -> Builder:
+    return Builder(server, tmp_path / "home")
+
+
+@pytest.fixture
+def runtime(server: EcrServer, tmp_path: Path) -> Iterator[ProcessRuntime]:
+    made = ProcessRuntime(root=tmp_path / "runtime", images=server.plane.images)
+    yield made
+    for task in made.observe():
+        made.remove_task(task.task_arn)
+
+
+def write_app(folder: Path, files: Mapping[str, str]) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    return folder
+
+
+def eventually(condition: Callable[[], bool], *, within_s: float = 30) -> None:
+    deadline = time.monotonic() + within_s
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        time.sleep(0.05)
+
+
+def run(
+    runtime: ProcessRuntime, port: int, *health: str, environment: Mapping[str, str] | None = None
+) -> str:
+    """Run the image `app:v1` and return its URL once it answers."""
+    check = HealthCheck(command=health, interval_s=0.2) if health else None
+    image = f"{REGISTRY}/app:v1"
+    container = ContainerSpec(
+        name="web",
+        image=image,
+        image_digest=runtime.pull(image, ""),
+        container_ports=(port,),
+        health_check=check,
+        environment=environment or {},
+    )
+    task = runtime.create_task(
+        TaskSpec(task_arn=TASK, cluster="dev", family="web", containers=(container,))
+    )
+    runtime.start_container(TASK, "web")
+    url = f"http://{task.address}:{task.ports[port]}"
+
+    def answers() -> bool:
+        try:
+            requests.get(url, timeout=2)
+        except requests.ConnectionError:
+            return False
+        return True
+
+    eventually(answers)
+    return url
+
+
+def test_backend_is_built_pushed_and_serves_healthily(
+    builder: Builder, server: EcrServer, runtime: ProcessRuntime
+) -> None:
+    done = builder("app", BACKEND, PLUGIN_TAGS="v1,latest")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (detail,) = server.client().describe_images(repositoryName="app")["imageDetails"]
+    assert sorted(detail["imageTags"]) == ["latest", "v1"]
+    assert builder.artifact() == {
+        "kind": "docker/v1",
+        "data": {
+            "registryType": "ECR",
+            "registryUrl": REGISTRY,
+            "images": [
+                {"image": "app:v1", "digest": detail["imageDigest"]},
+                {"image": "app:latest", "digest": detail["imageDigest"]},
+            ],
+        },
+    }
+    url = run(runtime, 5000, "CMD", "python", "healthcheck.py", environment={"APP_VERSION": "9"})
+    answer = requests.get(f"{url}/api/health", timeout=5)
+    assert answer.json()["version"] == "9"
+    eventually(lambda: runtime.observe()[0].containers[0].health is HealthStatus.HEALTHY)
+
+
+def test_unchanged_app_keeps_its_digest_and_a_change_keeps_the_packages_layer(
+    builder: Builder, server: EcrServer, tmp_path: Path
+) -> None:
+    app = tmp_path / "app"
+    shutil.copytree(BACKEND, app, ignore=shutil.ignore_patterns("tests", "reports", ".*_cache"))
+    assert builder("app", app, PLUGIN_TAGS="one").returncode == 0
+    shutil.rmtree(builder.home)
+    assert builder("app", app, PLUGIN_TAGS="again").returncode == 0
+    (app / "wsgi.py").write_text((app / "wsgi.py").read_text() + "# changed\n")
+    changed = builder("app", app, PLUGIN_TAGS="two")
+    assert changed.stdout.count("is there already") == 1
+    digests = {
+        tag: detail["imageDigest"]
+        for detail in server.client().describe_images(repositoryName="app")["imageDetails"]
+        for tag in detail["imageTags"]
+    }
+    assert digests["one"] == digests["again"]
+    assert digests["one"] != digests["two"]
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="needs node and npm on PATH")
+def test_static_site_is_built_with_node_and_served_as_nginx_would(
+    builder: Builder, runtime: ProcessRuntime, tmp_path: Path
+) -> None:
+    app = write_app(tmp_path / "site", STATIC_SITE)
+    done = builder("app", app, PLUGIN_BUILD_ARGS="APP_VERSION=abc123,OTHER=x")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "/etc/nginx/nginx.conf is left out" in done.stdout
+    url = run(runtime, 8080)
+
+    def get(path: str, **headers: str) -> requests.Response:
+        return requests.get(url + path, headers=headers, timeout=5)
+
+    assert get("/").text == "home abc123"
+    assert get("/users").text == "users"
+    missing = get("/nope")
+    assert (missing.status_code, missing.text) == (404, "nothing here")
+    assert get("/").headers["Cache-Control"] == "no-cache"
+    asset = get("/static/a.1234.js")
+    assert "immutable" in asset.headers["Cache-Control"]
+    assert asset.headers["Content-Encoding"] == "gzip"
+    assert get("/app.webmanifest").headers["Content-Type"] == "application/manifest+json"
+    tag = get("/").headers["ETag"]
+    assert get("/", **{"If-None-Match": tag}).status_code == 304
+    get("/probe", **{"User-Agent": "ELB-HealthChecker/2.0"})
+    get("/logged")
+    eventually(lambda: any("/logged" in line for line in logged(runtime)))
+    assert not any("/probe" in line for line in logged(runtime))
+
+
+def logged(runtime: ProcessRuntime) -> list[str]:
+    return [line.message for line in runtime.read_log(TASK, "web", 0).lines]
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="needs node and npm on PATH")
+def test_failing_build_script_ends_with_its_output(builder: Builder, tmp_path: Path) -> None:
+    files = {**STATIC_SITE, "b.mjs": "console.log('type error in users.tsx'); process.exit(3)"}
+    done = builder("app", write_app(tmp_path / "site", files))
+    assert done.returncode == 1
+    assert "type error in users.tsx" in done.stdout
+    assert "npm run build ended with exit code" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "words"),
+    [
+        (
+            "FROM python:3.11\nRUN apt-get install -y gcc\n",
+            "Dockerfile: line 2: RUN apt-get install -y gcc: needs a container engine",
+        ),
+        ("FROM python:3.11\nCOPY missing.txt /\n", "'missing.txt' is not in the build context"),
+        (
+            "FROM python:3.11\nRUN pip install -r requirements.txt\n",
+            "requirements.txt is not there",
+        ),
+        ("FROM python:3.11\nCOPY ../secret /\n", "'../secret' is outside the context"),
+        ("FORM python\n", "line 1: unknown instruction FORM"),
+    ],
+    ids=["engine", "missing-file", "missing-requirements", "outside", "malformed"],
+)
+def test_refusal_names_the_file_the_line_and_the_reason(
+    builder: Builder, server: EcrServer, tmp_path: Path, dockerfile: str, words: str
+) -> None:
+    done = builder("app", write_app(tmp_path / "app", {"Dockerfile": dockerfile}))
+    assert done.returncode == 1
+    assert words in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+    assert server.client().list_images(repositoryName="app")["imageIds"] == []
+
+
+@pytest.mark.parametrize(
+    ("plugin", "words"),
+    [
+        ({"PLUGIN_REPO": "nope"}, "The repository with name 'nope' does not exist"),
+        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:9"}, "ECR gave no authorization token"),
+        ({"PLUGIN_TAGS": ""}, "PLUGIN_TAGS: at least one tag is needed"),
+        ({"PLUGIN_DOCKERFILE": "/no/Dockerfile"}, "/no/Dockerfile: No such file"),
+        ({"PLUGIN_TARGET": "nope"}, "no stage is named 'nope'"),
+    ],
+    ids=["no-repository", "no-endpoint", "no-tag", "no-dockerfile", "no-stage"],
+)
+def test_wrong_settings_are_told(
+    builder: Builder, tmp_path: Path, plugin: dict[str, str], words: str
+) -> None:
+    app = write_app(tmp_path / "app", {"Dockerfile": "FROM python:3.11\nCOPY . /app\n", "a": "x"})
+    done = builder("app", app, **plugin)
+    assert done.returncode != 0
+    assert words in done.stdout
+    assert "Traceback" not in done.stdout + done.stderr
+
+
+def test_immutable_tag_refuses_the_push(
+    builder: Builder, server: EcrServer, tmp_path: Path
+) -> None:
+    server.client().put_image_tag_mutability(repositoryName="app", imageTagMutability="IMMUTABLE")
+    app = write_app(tmp_path / "app", {"Dockerfile": "FROM python:3.11\nCOPY . /app\n", "a": "x"})
+    assert builder("app", app).returncode == 0
+    (app / "a").write_text("changed")
+    done = builder("app", app)
+    assert done.returncode == 1
+    assert "TAG_INVALID: The image tag 'v1' already exists in the 'app' repository" in done.stdout
