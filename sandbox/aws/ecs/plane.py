@@ -1,6 +1,6 @@
 """Puts the local ECS together: records, operations, the loop; the gateway's way in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from sandbox.aws.ecs.cluster_operations import ClusterOperations
 from sandbox.aws.ecs.execute import Executor, Hands
@@ -78,17 +78,7 @@ class EcsPlane:
             scale=time_scale,
         )
         checks = LaunchChecks(network, registrar, roles)
-        self.service = AwsService(
-            "ecs",
-            {
-                **ClusterOperations(state).handlers,
-                **TaskDefinitionOperations(state).handlers,
-                **ServiceOperations(state, checks, wake=self._wake).handlers,
-                **TaskOperations(state, checks, wake=self._wake).handlers,
-                **TagOperations(state).handlers,
-            },
-            invalid_parameter_code="InvalidParameterException",
-        )
+        self.service = _service(state, checks, self._wake)
 
     def start(self) -> None:
         """Adopt what runs and begin to schedule."""
@@ -103,3 +93,17 @@ class EcsPlane:
 
     def _wake(self) -> None:
         self._loop.wake()
+
+
+def _service(state: EcsState, checks: LaunchChecks, wake: Callable[[], None]) -> AwsService:
+    return AwsService(
+        "ecs",
+        {
+            **ClusterOperations(state).handlers,
+            **TaskDefinitionOperations(state).handlers,
+            **ServiceOperations(state, checks, wake=wake).handlers,
+            **TaskOperations(state, checks, wake=wake).handlers,
+            **TagOperations(state).handlers,
+        },
+        invalid_parameter_code="InvalidParameterException",
+    )

@@ -181,10 +181,7 @@ def service(
         deploymentConfiguration=_deployment_configuration(record.configuration),
         deployments=[] if inactive else [_deployment(d, record, tasks) for d in record.deployments],
         roleArn=record.role_arn or None,
-        events=[
-            {"id": e.id, "createdAt": e.created_at, "message": e.message}
-            for e in (events.events if events else ())
-        ],
+        events=_events(events),
         createdAt=record.created_at,
         createdBy=record.created_by,
         placementConstraints=list(record.placement_constraints),
@@ -203,6 +200,13 @@ def service(
     if with_tags and record.tags:
         shown["tags"] = p.wire_tags(record.tags)
     return shown
+
+
+def _events(record: ServiceEvents | None) -> list[JsonObject]:
+    return [
+        {"id": e.id, "createdAt": e.created_at, "message": e.message}
+        for e in (record.events if record else ())
+    ]
 
 
 def task(record: Task, *, with_tags: bool) -> JsonObject:
