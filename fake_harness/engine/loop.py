@@ -89,14 +89,19 @@ class EngineLoop:
             leases.release(connection, LEASE, self.owner)
 
     def tick(self) -> bool:
-        """Move every running execution as far as it goes; True when there is any."""
-        with self.database.connect() as connection:
-            active = active_execution_ids(connection)
-        for gone in self._plans.keys() - set(active):
-            del self._plans[gone]
-        for execution_id in active:
-            if self._held_back.get(execution_id, self.now()) <= self.now():
-                self._advance(execution_id)
+        """Move every running execution as far as it goes; True when there is any.
+
+        Executions wait for each other (Pipeline stages), so it goes round until none moves.
+        """
+        for _ in range(_ROUNDS):
+            with self.database.connect() as connection:
+                active = active_execution_ids(connection)
+            for gone in self._plans.keys() - set(active):
+                del self._plans[gone]
+            free = [i for i in active if self._held_back.get(i, self.now()) <= self.now()]
+            moved = [execution_id for execution_id in free if self._advance(execution_id)]
+            if not moved:
+                break
         return bool(active)
 
     def _safe_tick(self) -> bool:
@@ -110,16 +115,20 @@ class EngineLoop:
             log.exception("tick_failed")
             return True
 
-    def _advance(self, execution_id: str) -> None:
+    def _advance(self, execution_id: str) -> bool:
+        """Move one execution as far as it goes; False when it did not move."""
+        moved = False
         try:
             for _ in range(_ROUNDS):
                 if self.stopping or not self._step(execution_id):
-                    return
+                    return moved
+                moved = True
         except LeaseLostError:
             raise
         except Exception:  # one execution must not stop the others
             log.exception("execution_failed_to_advance", plan_execution_id=execution_id)
             self._held_back[execution_id] = self.now() + timedelta(seconds=BACK_OFF_S)
+        return moved
 
     def _step(self, execution_id: str) -> bool:
         """Decide once and apply; False when there was nothing to do."""
