@@ -176,11 +176,9 @@ class Shim:
             os.close(self._output)
             self._output = -1
             return
-        *lines, self._partial = (self._partial + chunk).split(b"\n")
-        while len(self._partial) > _LINE_BYTES:
-            lines.append(self._partial[:_LINE_BYTES])
-            self._partial = self._partial[_LINE_BYTES:]
-        self._write_lines(lines)
+        *lines, rest = (self._partial + chunk).split(b"\n")
+        *cut, self._partial = _pieces(rest)
+        self._write_lines([piece for line in lines for piece in _pieces(line)] + cut)
 
     def _flush(self) -> None:
         if self._partial:
@@ -263,6 +261,12 @@ class Shim:
     def _report(self, **changes: object) -> None:
         self._status.update(changes)
         write_json(f"{self._folder}/status.json", self._status)
+
+
+def _pieces(line: bytes) -> list[bytes]:
+    """Cut a line as the awslogs driver does, so that no one line fills the memory."""
+    cuts = range(0, max(len(line), 1), _LINE_BYTES)
+    return [line[start : start + _LINE_BYTES] for start in cuts]
 
 
 def spawn(launch: dict[str, object], *, output: int) -> int:
