@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import urllib.request
@@ -27,7 +28,7 @@ async def serve(settings: Settings) -> None:
     except OSError as error:
         raise DependencyError(
             f"the forward proxy cannot listen on {settings.bind}:{settings.proxy_port}: "
-            f"{error.strerror}",
+            f"{os.strerror(error.errno or 0)}",
             hint="set SANDBOX_PROXY_PORT to a free port",
         ) from error
     stopping = asyncio.Event()

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import logging
 import shutil
 import socket
 import subprocess
@@ -32,6 +33,7 @@ ACCOUNT = "000000000000"
 REGION = "us-east-1"
 VPC = "vpc-1"
 SUBNETS = ("subnet-a", "subnet-b")
+logging.getLogger("werkzeug").setLevel(logging.WARNING)
 _networks = iter(range(100, 250))
 
 
@@ -84,7 +86,10 @@ class Target:
     delay_s: float = 0
     is_rude: bool = False
     """Closes the connection instead of answering."""
+    is_hung: bool = False
+    """Accepts a request, and answers none."""
     probes: int = 0
+    last_probe_path: str = ""
     requests: int = 0
     server: ThreadingHTTPServer | None = None
 
@@ -99,8 +104,11 @@ class Target:
             def do_GET(self) -> None:
                 length = int(self.headers.get("content-length") or 0)
                 received = self.rfile.read(length) if length else b""
+                if target.is_hung:
+                    time.sleep(10)
                 if (self.headers.get("user-agent") or "").startswith("ELB-HealthChecker"):
                     target.probes += 1
+                    target.last_probe_path = self.path
                     return self.answer(target.health_status, {})
                 target.requests += 1
                 if target.is_rude:
@@ -122,7 +130,7 @@ class Target:
             do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815  the base class's names
 
             def answer(self, status: int, body: Mapping[str, object]) -> None:
-                data = json.dumps(body).encode()
+                data = b"" if status == 204 else json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
                 self.send_header("X-Target", target.name)

@@ -1,5 +1,7 @@
 """Real traffic through load balancers made with boto3, served by a real Envoy."""
 
+import re
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -73,3 +75,275 @@ def test_weights_split_the_traffic(
     counts = split(alb, "/api/x", 2000)
     assert sum(counts.values()) == 2000
     assert abs(counts["blue"] / 2000 - share) <= 0.03
+
+
+HTML = (
+    "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"
+    "</body>\r\n</html>\r\n"
+)
+
+
+def assert_answered_by_the_load_balancer(answer: requests.Response, title: str) -> None:
+    assert answer.status_code == int(title.split(maxsplit=1)[0])
+    assert answer.headers["server"] == "awselb/2.0"
+    assert answer.headers["content-type"] == "text/html"
+    assert answer.text == HTML.format(title)
+
+
+def test_no_target_is_503(alb: Alb) -> None:
+    alb.listener(alb.group("empty"))
+    assert_answered_by_the_load_balancer(alb.get(), "503 Service Temporarily Unavailable")
+
+
+def test_a_target_that_hangs_up_is_502(alb: Alb, made: World) -> None:
+    group = alb.group("rude")
+    alb.listener(group)
+    target = made.target("rude", is_rude=True)
+    alb.register(group, target)
+    alb.await_healthy(group, target)
+    assert_answered_by_the_load_balancer(alb.get(), "502 Bad Gateway")
+
+
+def test_a_target_that_is_gone_is_502(alb: Alb, made: World) -> None:
+    group = alb.group("gone", HealthCheckIntervalSeconds=300)
+    alb.listener(group)
+    target = made.target("gone")
+    alb.register(group, target)
+    alb.await_healthy(group, target)
+    target.stop()
+    assert_answered_by_the_load_balancer(alb.get(), "502 Bad Gateway")
+
+
+def test_a_target_slower_than_the_idle_timeout_is_504(alb: Alb, made: World) -> None:
+    alb.elb.modify_load_balancer_attributes(
+        LoadBalancerArn=alb.arn,
+        Attributes=[{"Key": "idle_timeout.timeout_seconds", "Value": "1"}],
+    )
+    group = alb.group("slow")
+    alb.listener(group)
+    target = made.target("slow", delay_s=3)
+    alb.register(group, target)
+    alb.await_healthy(group, target)
+    assert_answered_by_the_load_balancer(alb.get(), "504 Gateway Time-out")
+
+
+def test_a_targets_own_errors_and_server_header_pass_through(alb: Alb, made: World) -> None:
+    group = alb.group("own")
+    alb.listener(group)
+    target = made.target("own", status=503)
+    alb.register(group, target)
+    alb.await_healthy(group, target)
+    answer = alb.get()
+    assert answer.status_code == 503
+    assert answer.json()["target"] == "own"
+    assert answer.headers["server"].startswith("BaseHTTP")
+
+
+CONDITIONS = {
+    "path": {"Field": "path-pattern", "Values": ["/img/*.p?g", "/exact"]},
+    "host": {"Field": "host-header", "Values": ["*.Example.com"]},
+    "header": {
+        "Field": "http-header",
+        "HttpHeaderConfig": {"HttpHeaderName": "X-Beta", "Values": ["yes*", "1"]},
+    },
+    "method": {
+        "Field": "http-request-method",
+        "HttpRequestMethodConfig": {"Values": ["DELETE"]},
+    },
+    "query": {
+        "Field": "query-string",
+        "QueryStringConfig": {"Values": [{"Key": "version", "Value": "v?"}, {"Value": "beta*"}]},
+    },
+    "source": {"Field": "source-ip", "SourceIpConfig": {"Values": ["127.0.0.0/31"]}},
+    "elsewhere": {"Field": "source-ip", "SourceIpConfig": {"Values": ["10.0.0.0/8"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "path", "settings", "is_match"),
+    [
+        ("path", "/img/a/b.png", {}, True),
+        ("path", "/img/a.png?x=/y", {}, True),
+        ("path", "/img/a.jpeg", {}, False),
+        ("path", "/IMG/a.png", {}, False),
+        ("path", "/exact", {}, True),
+        ("path", "/exact/", {}, False),
+        ("path", "/?u=/exact", {}, False),
+        ("host", "/", {"headers": {"Host": "API.example.COM"}}, True),
+        ("host", "/", {"headers": {"Host": "api.example.com:80"}}, True),
+        ("host", "/", {"headers": {"Host": "example.com"}}, False),
+        ("header", "/", {"headers": {"x-beta": "YES, please"}}, True),
+        ("header", "/", {"headers": {"x-beta": "11"}}, False),
+        ("header", "/", {}, False),
+        ("method", "/", {"method": "DELETE"}, True),
+        ("method", "/", {"method": "PUT"}, False),
+        ("query", "/?a=1&Version=V2", {}, True),
+        ("query", "/?version=v22", {}, False),
+        ("query", "/?any=beta-7", {}, True),
+        ("query", "/version=v2", {}, False),
+        ("source", "/", {}, True),
+        ("source", "/", {"headers": {"x-sandbox-elb-source": "10.1.1.1"}}, True),
+        ("elsewhere", "/", {"headers": {"x-sandbox-elb-source": "10.1.1.1"}}, False),
+        ("elsewhere", "/", {"headers": {"X-Forwarded-For": "10.1.1.1"}}, False),
+    ],
+)
+def test_conditions(
+    conditioned: Alb, name: str, path: str, settings: dict[str, object], is_match: bool
+) -> None:
+    port = 81 + list(CONDITIONS).index(name)
+    answer = conditioned.get(path, port=port, **settings)
+    assert answer.text == ("matched" if is_match else "default")
+
+
+@pytest.fixture(scope="module")
+def conditioned(made: World) -> Alb:
+    """One listener a condition."""
+    alb = Alb(made, "conditions")
+    for number, condition in enumerate(CONDITIONS.values()):
+        listener = alb.listener(fixed("default"), Port=81 + number)
+        alb.elb.create_rule(
+            ListenerArn=listener, Priority=1, Conditions=[condition], Actions=[fixed("matched")]
+        )
+    return alb
+
+
+def test_the_lowest_priority_wins_and_conditions_must_all_match(alb: Alb) -> None:
+    listener = alb.listener(fixed("default"))
+    path = {"Field": "path-pattern", "Values": ["/a*"]}
+    rules = {}
+    for priority, conditions in ((20, [path]), (10, [path, CONDITIONS["header"]])):
+        rules[priority] = alb.elb.create_rule(
+            ListenerArn=listener,
+            Priority=priority,
+            Conditions=conditions,
+            Actions=[fixed(f"rule {priority}")],
+        )["Rules"][0]["RuleArn"]
+    assert alb.get("/a", headers={"X-Beta": "1"}).text == "rule 10"
+    assert alb.get("/a").text == "rule 20"
+    assert alb.get("/b", headers={"X-Beta": "1"}).text == "default"
+    swap = [{"RuleArn": rules[20], "Priority": 10}, {"RuleArn": rules[10], "Priority": 20}]
+    alb.elb.set_rule_priorities(RulePriorities=swap)
+    assert alb.get("/a", headers={"X-Beta": "1"}).text == "rule 20"
+    alb.elb.delete_rule(RuleArn=rules[20])
+    assert alb.get("/a", headers={"X-Beta": "1"}).text == "rule 10"
+
+
+@pytest.mark.parametrize(
+    ("config", "path", "location"),
+    [
+        ({"Protocol": "HTTPS", "Port": "443"}, "/a?b=c", "https://{host}:443/a?b=c"),
+        ({"Host": "new.example.com"}, "/", "http://new.example.com:80/"),
+        (
+            {"Path": "/x/#{path}/y", "Query": "h=#{host}&#{query}&p=#{port}"},
+            "/a/b?c",
+            "http://{host}:80/x/a/b/y?h={host}&c&p=80",
+        ),
+        ({"Path": "/flat", "Query": ""}, "/a?b=c", "http://{host}:80/flat"),
+    ],
+)
+def test_redirects_fill_their_placeholders(
+    alb: Alb, config: dict[str, str], path: str, location: str
+) -> None:
+    config = config | {"StatusCode": "HTTP_301"}
+    alb.listener({"Type": "redirect", "RedirectConfig": config})
+    answer = alb.get(path)
+    assert_answered_by_the_load_balancer(answer, "301 Moved Permanently")
+    assert answer.headers["location"] == location.replace("{host}", alb.dns_name)
+
+
+def test_a_fixed_response_is_as_configured(alb: Alb) -> None:
+    alb.listener(fixed("closed", 503))
+    answer = alb.get()
+    assert (answer.status_code, answer.text) == (503, "closed")
+    assert answer.headers["content-type"] == "text/plain"
+    assert answer.headers["server"] == "awselb/2.0"
+
+
+def test_several_load_balancers_use_the_same_port_side_by_side(alb: Alb, made: World) -> None:
+    other = Alb(made, "other")
+    alb.listener(fixed("one"))
+    other.listener(fixed("two"))
+    assert (alb.get().text, other.get().text) == ("one", "two")
+    assert alb.address()[0] != other.address()[0]
+    url = other.url()
+    other.elb.delete_load_balancer(LoadBalancerArn=other.arn)
+    with pytest.raises(requests.ConnectionError):
+        requests.get(url, timeout=1)
+    assert alb.get().text == "one"
+
+
+def test_sticky_groups_keep_a_client_with_its_first_choice(alb: Alb, made: World) -> None:
+    groups = [alb.group(f"sticky-{number}") for number in range(2)]
+    sticky = {"Enabled": True, "DurationSeconds": 60}
+    alb.listener(forward(*groups, weights=(1, 1), TargetGroupStickinessConfig=sticky))
+    for number, group in enumerate(groups):
+        target = made.target(str(number))
+        alb.register(group, target)
+        alb.await_healthy(group, target)
+    firsts = set()
+    for _ in range(12):
+        with requests.Session() as session:
+            session.trust_env = False
+            first = session.get(alb.url()).headers["x-target"]
+            assert session.cookies["AWSALBTG"]
+            assert {session.get(alb.url()).headers["x-target"] for _ in range(5)} == {first}
+            firsts.add(first)
+    assert firsts == {"0", "1"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            "Root=1-67891233-abcdef012345678912345678",
+            r"Self=1-.{8}-.{24};Root=1-67891233-abcdef012345678912345678",
+        ),
+        ("Custom=1", r"Root=1-[0-9a-f]{8}-[0-9a-f]{24};Custom=1"),
+        (None, r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}"),
+    ],
+)
+def test_trace_ids(alb: Alb, made: World, given: str | None, expected: str) -> None:
+    group = alb.group("trace")
+    alb.listener(group)
+    target = made.target("trace")
+    alb.register(group, target)
+    alb.await_healthy(group, target)
+    headers = {} if given is None else {"X-Amzn-Trace-Id": given}
+    seen = alb.get(headers=headers).json()["headers"]
+    assert re.fullmatch(expected, seen["x-amzn-trace-id"])
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [("append", "1.2.3.4,127.0.0.1"), ("preserve", "1.2.3.4"), ("remove", None)],
+)
+def test_forwarded_for_modes(alb: Alb, made: World, mode: str, expected: str | None) -> None:
+    key = "routing.http.xff_header_processing.mode"
+    alb.elb.modify_load_balancer_attributes(
+        LoadBalancerArn=alb.arn, Attributes=[{"Key": key, "Value": mode}]
+    )
+    group = alb.group("xff")
+    alb.listener(group)
+    target = made.target("xff")
+    alb.register(group, target)
+    alb.await_healthy(group, target)
+    seen = alb.get(headers={"X-Forwarded-For": "1.2.3.4"}).json()["headers"]
+    assert seen.get("x-forwarded-for") == expected
+
+
+def test_a_new_weight_is_in_effect_when_the_call_returns(alb: Alb, made: World) -> None:
+    blue, green = alb.group("blue"), alb.group("green")
+    listener = alb.listener(forward(blue, green, weights=(100, 0)))
+    for name, group in (("blue", blue), ("green", green)):
+        target = made.target(name)
+        alb.register(group, target)
+        alb.await_healthy(group, target)
+    with requests.Session() as session:
+        session.trust_env = False
+        session.get(alb.url())
+        for weights, winner in [((0, 100), "green"), ((100, 0), "blue")] * 10:
+            alb.elb.modify_listener(
+                ListenerArn=listener, DefaultActions=[forward(blue, green, weights=weights)]
+            )
+            time.sleep(0.05)  # the promise: within 50 ms
+            assert session.get(alb.url()).headers["x-target"] == winner

@@ -144,6 +144,8 @@ def health_check(group: TargetGroup, time_scale: TimeScale, health_log: Path) ->
             "expected_statuses": [
                 {"start": low, "end": high + 1} for low, high in status_ranges(check.matcher)
             ],
+            # Else one wrong status is enough, whatever the threshold.
+            "retriable_statuses": [{"start": 100, "end": 600}],
         },
     }
 
