@@ -172,6 +172,9 @@ class Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Any:
         """Build the gateway; gunicorn calls this in the worker, after the fork."""
         # Imported here so that the master stays small: it only watches the worker.
+        from sandbox.aws.moto_plane import ec2_tables
+
+        ec2_tables.install()  # before any part imports moto's EC2, if only by the way
         from sandbox.aws.composition import build_gateway
 
         self._gateway = build_gateway(self._settings)

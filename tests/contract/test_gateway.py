@@ -271,3 +271,20 @@ def test_state_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     assert done.returncode == 2
     assert str(tmp_path / "file") in done.stderr
     assert "SANDBOX_HOME" in done.stderr
+
+
+def test_instance_types_are_there_when_somebody_asks(server: GatewayServer) -> None:
+    ec2 = server.client("ec2")
+    offered = ec2.describe_instance_type_offerings(
+        LocationType="availability-zone",
+        Filters=[{"Name": "instance-type", "Values": ["t3.micro"]}],
+    )["InstanceTypeOfferings"]
+    assert {o["Location"][:-1] for o in offered} == {"us-east-1"}
+    (found,) = ec2.describe_instance_types(InstanceTypes=["t3.micro"])["InstanceTypes"]
+    assert found["VCpuInfo"]["DefaultVCpus"] == 2
+    assert len(ec2.describe_regions(AllRegions=True)["Regions"]) > 20
+    vpc = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    launched = ec2.run_instances(
+        ImageId="ami-12c6146b", InstanceType="t3.micro", MinCount=1, MaxCount=1, SubnetId=vpc
+    )
+    assert launched["Instances"][0]["InstanceType"] == "t3.micro"

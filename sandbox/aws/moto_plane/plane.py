@@ -8,7 +8,7 @@ from pathlib import Path
 from moto.backend_index import backend_url_patterns
 
 from sandbox.aws.ca import CertificateAuthority
-from sandbox.aws.moto_plane import acm, bucket_policy, effects, iam, messaging, offerings
+from sandbox.aws.moto_plane import acm, bucket_policy, ec2_tables, effects, iam, messaging
 from sandbox.aws.moto_plane.dispatch import Dispatcher
 from sandbox.aws.moto_plane.durable import DurableMoto
 from sandbox.aws.moto_plane.local_client import LocalClient
@@ -41,7 +41,7 @@ class MotoPlane:
     def __init__(self, directory: Path, authority: CertificateAuthority, account_id: str) -> None:
         """Prepare moto and bring back its state from `directory`."""
         apply_patches(account_id)
-        offerings.install()
+        ec2_tables.install()
         self._account_id = account_id
         self._dispatcher = Dispatcher(account_id)
         self._durable = DurableMoto(directory, self._run)
