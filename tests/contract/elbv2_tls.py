@@ -1,5 +1,6 @@
 """Certificates for tests, made with `cryptography`."""
 
+import secrets
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from cryptography.x509.oid import NameOID
 def key_and_certificate(*names: str) -> tuple[str, str]:
     """Return a key and a self-signed certificate for `names`, PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sandbox test")])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, secrets.token_hex(8))])
     now = datetime.now(UTC)
     certificate = (
         x509.CertificateBuilder()

@@ -64,6 +64,7 @@ class AdsServer:
         self._desired: dict[Key, Encoded] = {}
         self._accepted: dict[Key, Encoded] = {}
         self._rejected: dict[Key, tuple[str, str]] = {}
+        self._told: dict[Key, str] = {}
         self._streams: list[_Stream] = []
         self._nonces = itertools.count(1)
         self._server: Any = None
@@ -100,6 +101,14 @@ class AdsServer:
     def is_connected(self) -> bool:
         """True while an Envoy has a stream open."""
         return bool(self._streams)
+
+    def is_served(self, kind: Kind, name: str) -> bool:
+        """True where a connected Envoy holds the desired version of a resource."""
+        with self._condition:
+            desired = self._desired.get((kind, name))
+            return desired is not None and any(
+                stream.held.get((kind, name)) == desired.version for stream in self._streams
+            )
 
     def rejections(self) -> dict[Key, str]:
         """Return what Envoy refused and has not accepted since, with its words."""
@@ -270,10 +279,14 @@ class AdsServer:
         if self._desired.get(key) == encoded:
             self._accepted[key] = encoded
             self._rejected.pop(key, None)
+            if self._told.pop(key, None) is not None:
+                log.info("envoy_accepted %s", key[1])
 
     def _refuse(self, key: Key, encoded: Encoded | None, refusal: str) -> None:
         text = " ".join(refusal.split())
-        log.error("envoy_rejected", extra={"resource": key[1], "detail": text})
+        if self._told.get(key) != text:
+            self._told[key] = text
+            log.error("envoy_rejected %s: %s", key[1], text)
         if encoded is None or self._desired.get(key) != encoded:
             return
         self._rejected[key] = (encoded.version, text)

@@ -6,6 +6,7 @@ import logging
 import selectors
 import socket
 import threading
+import time
 from collections.abc import Iterable
 
 from sandbox.aws.elbv2.health import HealthReader
@@ -41,6 +42,7 @@ class TargetLoop:
         self._now = now
         self._wake = threading.Event()
         self._stopping = False
+        self._retried_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="elbv2-targets", daemon=True)
 
     def start(self) -> None:
@@ -70,9 +72,12 @@ class TargetLoop:
     def step(self) -> float:
         """Do what is due; return the seconds until there may be more."""
         accepting = accepting_targets(self._registrations.registering(), _PROBE_S)
+        retry = time.monotonic() - self._retried_at >= _RESYNC_EVERY_S
         with self._state.change():
             self._registrations.advance(accepting, self._now())
-            self._publisher.publish(retry=True)
+            self._publisher.publish(retry=retry)
+        if retry:
+            self._retried_at = time.monotonic()
         self._health.read_events()
         if self._registrations.registering():
             return _PROBE_EVERY_S

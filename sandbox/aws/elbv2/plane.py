@@ -116,7 +116,7 @@ class Elbv2Plane:
                     "dns_name": record.dns_name,
                     "address": record.address,
                     "listeners": [
-                        _listener_status(listener, refused, self._ads.is_connected)
+                        self._listener_status(listener, refused)
                         for listener in self._state.listeners_of(record.arn)
                     ],
                     "not_enforced": sorted(_unenforced(record)),
@@ -126,6 +126,21 @@ class Elbv2Plane:
             "refused": [
                 {"resource": name, "detail": text} for (_, name), text in sorted(refused.items())
             ],
+        }
+
+    def _listener_status(
+        self, listener: Listener, refused: Mapping[tuple[Kind, str], str]
+    ) -> JsonObject:
+        name = listener_name(listener)
+        detail = refused.get((Kind.LISTENER, name), "")
+        is_served = self._ads.is_served(Kind.LISTENER, name)
+        state = "serving" if is_served and self._ads.is_served(Kind.ROUTES, name) else "waiting"
+        return {
+            "protocol": listener.protocol,
+            "port": listener.port,
+            "bound_port": listener.bound_port,
+            "state": "refused" if detail else state,
+            "detail": detail,
         }
 
     def _handlers(
@@ -170,22 +185,6 @@ class Elbv2Plane:
             return result
 
         return run
-
-
-def _listener_status(
-    listener: Listener,
-    refused: Mapping[tuple[Kind, str], str],
-    is_connected: bool,  # noqa: FBT001  private
-) -> JsonObject:
-    detail = refused.get((Kind.LISTENER, listener_name(listener)), "")
-    state = "serving" if is_connected else "not known: Envoy is not connected"
-    return {
-        "protocol": listener.protocol,
-        "port": listener.port,
-        "bound_port": listener.bound_port,
-        "state": "refused" if detail else state,
-        "detail": detail,
-    }
 
 
 def _unenforced(record: LoadBalancer) -> list[str]:
