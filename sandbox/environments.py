@@ -52,8 +52,9 @@ def aws_variables(settings: Settings) -> dict[str, str]:
     """Return what AWS clients need to reach the local AWS, and nothing else."""
     return {
         "AWS_ENDPOINT_URL": settings.aws_url,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        # Any key is accepted; these are no common words, because secrets are masked in logs.
+        "AWS_ACCESS_KEY_ID": "LOCALSANDBOXKEY00000",
+        "AWS_SECRET_ACCESS_KEY": "local-sandbox-secret-key",
         "AWS_REGION": settings.region,
         "AWS_DEFAULT_REGION": settings.region,
         "AWS_EC2_METADATA_DISABLED": "true",

@@ -30,7 +30,7 @@ def find_terraform() -> str:
             return found
     message = "Neither terraform nor tofu is on PATH."
     hint = (
-        "Install Terraform >= 1.6 (https://developer.hashicorp.com/terraform/install) or OpenTofu."
+        "Install Terraform >= 1.10 (https://developer.hashicorp.com/terraform/install) or OpenTofu."
     )
     raise DependencyError(message, hint=hint)
 
