@@ -305,3 +305,68 @@ def test_immutable_tag_refuses_the_push(
     done = builder("app", app)
     assert done.returncode == 1
     assert "TAG_INVALID: The image tag 'v1' already exists in the 'app' repository" in done.stdout
+
+
+UV_PROJECT = {
+    "pyproject.toml": """\
+[project]
+name = "greeter"
+version = "1.0.0"
+requires-python = ">=3.11"
+dependencies = ["click==8.1.8"]
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+""",
+    "greeter.py": "import click, sys\nprint('greeter with click', click.__name__, flush=True)\n",
+    "requirements.txt": "click==8.1.8\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("lines", "command"),
+    [
+        (
+            (
+                "COPY pyproject.toml uv.lock ./\n"
+                "RUN uv sync --frozen --no-dev --no-install-project\n"
+                "ENV PATH=/app/.venv/bin:$PATH\nCOPY . ."
+            ),
+            "python greeter.py",
+        ),
+        ("COPY . .\nRUN uv sync --locked\nENV PATH=/app/.venv/bin:$PATH", "python -m greeter"),
+        ("COPY . .\nRUN pip install .", "python -c 'import greeter'"),
+        ("COPY . .\nRUN pip install -r requirements.txt", "python greeter.py"),
+        (
+            (
+                "COPY . .\nRUN pip install --user -r requirements.txt\n"
+                "FROM python:3.11\nWORKDIR /app\nCOPY --from=0 /root/.local /root/.local\n"
+                "COPY --from=0 /app .\nENV PATH=/root/.local/bin:$PATH"
+            ),
+            "python greeter.py",
+        ),
+        (
+            (
+                "COPY . .\nRUN pip install --prefix=/install -r requirements.txt\n"
+                "FROM python:3.11\nCOPY --from=0 /install /usr/local\nCOPY --from=0 /app /app"
+            ),
+            "python /app/greeter.py",
+        ),
+    ],
+    ids=["uv-sync", "uv-sync-project", "pip-project", "system", "user", "prefix"],
+)
+def test_usual_ways_to_install_packages_work(
+    builder: Builder, runtime: ProcessRuntime, tmp_path: Path, lines: str, command: str
+) -> None:
+    dockerfile = f"FROM python:3.11-slim\nWORKDIR /app\n{lines}\nCMD {command}\n"
+    app = write_app(tmp_path / "app", {**UV_PROJECT, "Dockerfile": dockerfile})
+    lock = ["lock", "--directory", str(app), "--quiet"]
+    subprocess.run([str(Path(sys.executable).with_name("uv")), *lock], check=True)
+    done = builder("app", app)
+    assert done.returncode == 0, done.stdout + done.stderr
+    image = f"{REGISTRY}/app:v1"
+    spec = ContainerSpec(name="web", image=image, image_digest=runtime.pull(image, ""))
+    runtime.create_task(TaskSpec(task_arn=TASK, cluster="dev", family="web", containers=(spec,)))
+    runtime.start_container(TASK, "web")
+    eventually(lambda: bool(logged(runtime)))
+    assert logged(runtime) == ["greeter with click click"]

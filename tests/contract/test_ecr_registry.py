@@ -6,7 +6,8 @@ import hashlib
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import oras.client
 import pytest
 import requests
 from ecr_server import ACCOUNT, EcrServer, serve
+from gateway_server import GatewayServer
 
 LAYER = gzip.compress(b"layer content", mtime=0)
 LAYER_DIGEST = f"sha256:{hashlib.sha256(LAYER).hexdigest()}"
@@ -101,9 +103,37 @@ def test_skopeo_copies_in_and_out_by_digest(server: EcrServer, tmp_path: Path, f
     assert f"sha256:{hashlib.sha256((out / 'manifest.json').read_bytes()).hexdigest()}" == digest
 
 
-def run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+@pytest.mark.skipif(shutil.which("skopeo") is None, reason="needs skopeo on PATH")
+def test_pushed_image_survives_kill_9_of_the_whole_gateway(tmp_path: Path) -> None:
+    layout, out = tmp_path / "in", tmp_path / "out"
+    write_layout(layout)
+    gateway = GatewayServer(tmp_path / "home")
+    gateway.start()
+    try:
+        aws = [str(Path(sys.executable).with_name("aws")), "ecr"]
+        run([*aws, "create-repository", "--repository-name", "app"], gateway.environment)
+        secret = run([*aws, "get-login-password"], gateway.environment).strip()
+        host = f"127.0.0.1:{gateway.port}"
+        authfile = f"--authfile={tmp_path / 'auth.json'}"
+        login = ["skopeo", "login", authfile, "--tls-verify=false", "-u", "AWS", "-p", secret]
+        run([*login, host])
+        remote = f"docker://{host}/{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com/app:v1"
+        copy = ["skopeo", "--insecure-policy", "copy", "--quiet", authfile]
+        run([*copy, "--dest-tls-verify=false", f"oci:{layout}:v1", remote])
+        gateway.kill()
+        gateway.start()
+        run([*copy, "--src-tls-verify=false", remote, f"dir:{out}"])
+    finally:
+        gateway.kill()
+    assert (out / LAYER_DIGEST.removeprefix("sha256:")).read_bytes() == LAYER
+
+
+def run(command: list[str], environment: Mapping[str, str] | None = None) -> str:
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def write_layout(root: Path) -> None:

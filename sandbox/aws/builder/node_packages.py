@@ -6,6 +6,7 @@ makes npm run (life-cycle scripts, the build) is the app's own code and runs on 
 
 import contextlib
 import hashlib
+import os
 import shutil
 import subprocess
 import uuid
@@ -16,6 +17,7 @@ from sandbox.aws.builder.errors import BuildFailedError
 
 _KEPT_OF_HOST = ("PATH", "HOME")
 _BUILD_CACHE = ".next/cache"
+_KEPT_FOLDERS = 8
 
 
 class NodePackages:
@@ -56,6 +58,7 @@ class NodePackages:
         modules = folder / "node_modules"
         if kept.exists():
             self._say(f"node_modules {key[:12]} is in the cache")
+            os.utime(kept)
             _link_tree(kept, modules)
             return
         self._run(arguments, folder, {})
@@ -67,6 +70,14 @@ class NodePackages:
             except OSError:
                 # Another build kept the same folder meanwhile.
                 shutil.rmtree(draft)
+            self._prune()
+
+    def _prune(self) -> None:
+        """Drop the folders that were not used for longest: each has hundreds of megabytes."""
+        folders = [path for path in self._cache.iterdir() if path.suffix != ".tmp"]
+        newest = sorted(folders, key=lambda path: path.stat().st_mtime, reverse=True)
+        for path in newest[_KEPT_FOLDERS:]:
+            shutil.rmtree(path, ignore_errors=True)
 
     def run_script(self, folder: Path, script: str, environment: Mapping[str, str]) -> None:
         """Run a script of `package.json` under the stage's environment.

@@ -27,6 +27,8 @@ _HOST_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 _OWN_ADDRESS = re.compile(
     r"(?P<scheme>https?://)?(?<![\w.-])(?:localhost|127\.0\.0\.1)(?![\w.-])(?::(?P<port>\d+))?"
 )
+_SHELLS = frozenset({"sh", "bash", "ash", "dash"})
+_PATH_IN_TEXT = re.compile(r"(?<![\w./:-])/[\w./-]+")
 _DEFAULT_PORTS = {"http://": 80, "https://": 443}
 
 
@@ -100,7 +102,7 @@ def _program(spec: ContainerSpec, image: ImageConfig) -> tuple[str, ...]:
     words = (*entry_point, *command)
     if not words:
         raise StartError("CannotStartContainerError: no command specified")
-    return tuple(_mapped_path(image.rootfs, word) for word in words)
+    return _mapped_words(image.rootfs, words)
 
 
 def _static_server(
@@ -160,10 +162,9 @@ def _probe(spec: ContainerSpec, image: ImageConfig, endpoint: Endpoint) -> Probe
         return None
     kind, *words = check.command
     texts = [to_task_address(word, endpoint) for word in words]
-    shell = kind == "CMD-SHELL"
-    argv = ("/bin/sh", "-c", *texts) if shell else _mapped_words(image.rootfs, texts)
+    shell = ("/bin/sh", "-c") if kind == "CMD-SHELL" else ()
     return Probe(
-        argv=tuple(argv),
+        argv=_mapped_words(image.rootfs, (*shell, *texts)),
         interval_s=check.interval_s,
         timeout_s=check.timeout_s,
         retries=check.retries,
@@ -185,7 +186,11 @@ def to_task_address(text: str, endpoint: Endpoint) -> str:
 
 
 def _mapped_words(rootfs: Path, words: Sequence[str]) -> tuple[str, ...]:
-    return tuple(_mapped_path(rootfs, word) for word in words)
+    """Map each word that is a path; in a shell's text, each path that it holds."""
+    mapped = [_mapped_path(rootfs, word) for word in words]
+    if len(words) > 2 and words[1] == "-c" and words[0].rpartition("/")[2] in _SHELLS:
+        mapped[2] = _PATH_IN_TEXT.sub(lambda match: _mapped_path(rootfs, match[0]), words[2])
+    return tuple(mapped)
 
 
 def _mapped_list(rootfs: Path, value: str) -> str:

@@ -68,6 +68,13 @@ def test_paths_of_the_image_become_paths_of_the_host(rootfs: Path) -> None:
     assert env == {"CONFIG": f"{rootfs}/app/main.py", "OTHER": "/nowhere", "ROOT": "/"}
 
 
+def test_paths_in_a_shells_text_are_mapped_too(rootfs: Path) -> None:
+    text = "exec python /app/main.py --url http://x/app /usr/bin/env >/dev/null"
+    spec = ContainerSpec(name="web", image="i", entry_point=("/bin/sh", "-c", text))
+    mapped = f"exec python {rootfs}/app/main.py --url http://x/app /usr/bin/env >/dev/null"
+    assert launch(rootfs, spec).argv == ("/bin/sh", "-c", mapped)
+
+
 def test_environment_is_the_images_then_the_tasks_and_nothing_of_the_host(
     rootfs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
