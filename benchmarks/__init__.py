@@ -1,0 +1,1 @@
+"""Measures the sandbox on this machine, as ratios from one run."""
