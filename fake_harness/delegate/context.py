@@ -25,6 +25,27 @@ class DelegateFacts:
     environment: Mapping[str, str]
     """The delegate's own environment: endpoints, credentials, PATH, trust."""
 
+    def wire(self) -> JsonObject:
+        """Return it as the step's process is handed it."""
+        return {
+            "workDir": str(self.work_dir),
+            "imageBuilder": self.image_builder,
+            "timeScale": self.time_scale,
+            "environment": dict(self.environment),
+        }
+
+
+def facts_from_wire(value: object) -> DelegateFacts:
+    """Read what `DelegateFacts.wire` made."""
+    facts = _mapping(value)
+    environment = _mapping(facts["environment"])
+    return DelegateFacts(
+        work_dir=Path(str(facts["workDir"])),
+        image_builder=str(facts["imageBuilder"]),
+        time_scale=float(str(facts["timeScale"])),
+        environment={name: str(text) for name, text in environment.items()},
+    )
+
 
 class StepContext:
     """One task on its way. Log lines are masked before they touch the disk.
@@ -57,6 +78,18 @@ class StepContext:
         identifier = str(self.package.get("workspaceId") or self.package["taskId"])
         path = self.facts.work_dir / "workspaces" / identifier.replace("/", "_")
         path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def inside(self, text: str) -> Path:
+        """Return a path of the workspace; `/harness/...` is meant as in Harness's containers.
+
+        Raises:
+            StepFailedError: the path leaves the workspace.
+        """
+        relative = text.removeprefix("/harness").lstrip("/") if text != "." else ""
+        path = (self.workspace / relative).resolve()
+        if not path.is_relative_to(self.workspace.resolve()):
+            raise StepFailedError(f"Path [{text}] leaves the workspace.", "INVALID_REQUEST")
         return path
 
     @property

@@ -2,7 +2,6 @@
 
 import json
 import threading
-import time
 from collections.abc import Callable
 
 import requests
@@ -22,20 +21,19 @@ _BATCH_LINES = 500
 class Follower:
     """One thread for one task, until the manager has everything.
 
-    The manager being away delays the follower and loses nothing: lines and result wait in
-    the task's folder.
+    It begins at the first line: what the manager has already, it cuts by offset. The manager
+    being away delays the follower and loses nothing: lines and result wait in the task's folder.
     """
 
     def __init__(
         self,
         attachment: Attachment,
-        log_base_key: str,
         client: ManagerClient,
         *,
         done: Callable[[str], None],
     ) -> None:
         self._attachment = attachment
-        self._base_key = log_base_key
+        self._base_key = attachment.log_base_key
         self._client = client
         self._done = done
         self._position = 0
@@ -58,10 +56,13 @@ class Follower:
                 if self._advance():
                     return
             except NotRegisteredError:
-                time.sleep(_RETRY_S)
+                self._stopping.wait(_RETRY_S)
             except requests.RequestException as error:
                 log.warning("manager_away", task_id=self._attachment.task_id, error=str(error))
-                time.sleep(_RETRY_S)
+                self._stopping.wait(_RETRY_S)
+            except Exception:  # top of a thread: a task must not be dropped in silence
+                log.exception("follower_failed", task_id=self._attachment.task_id)
+                self._stopping.wait(_RETRY_S)
 
     def _advance(self) -> bool:
         """Send what is new; True once the result is delivered and the folder is gone."""

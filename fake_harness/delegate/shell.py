@@ -1,27 +1,31 @@
 """Runs a step's script in a shell and reads the variables that it leaves; masks its output.
 
-Source: lite-engine: outputs are appended to HARNESS_OUTPUT_FILE after the user's command, and
-read as a dotenv file only when the exit code is 0.
+Source: lite-engine (Run): outputs are collected after the user's own commands and count only
+when the exit code is 0; what a script writes to HARNESS_OUTPUT_FILE is read as dotenv lines.
+harness-core ScriptProcessExecutor (ShellScript): `/bin/bash script`, the collecting commands
+appended to it, so an early `exit` loses the outputs.
 """
 
+import os
+import re
+import selectors
 import shlex
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from fake_harness.delegate.context import StepContext
 from fake_harness.delegate.results import StepFailedError
 
-_INTERPRETERS = {
-    "Bash": ["bash", "-e"],
-    "Sh": ["sh", "-e"],
-    "Python": ["python3"],
-    "Pwsh": ["pwsh"],
-    "Powershell": ["pwsh"],
-    "PowerShell": ["pwsh"],
-}
+_INTERPRETERS = {"Bash": ["bash"], "Sh": ["sh"], "Python": ["python3"]}
+_NOT_BUILT = frozenset({"Pwsh", "Powershell", "PowerShell"})
+_POSIX = frozenset({"Bash", "Sh"})
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _LONGEST_VALUE = 64 * 1024
+_CHUNK = 64 * 1024
+_LOOK_S = 0.05
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +36,12 @@ class Script:
     shell: str
     environment: Mapping[str, str]
     folder: Path
-    outputs: Mapping[str, str]
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    stops_at_failure: bool = False
+    """Adds `set -e`, as lite-engine does for Run. ShellScript goes on after a failed command.
+    Source: Shell Script step reference, "Stopping scripts after failures"."""
+    longest_value: int = _LONGEST_VALUE
+    """Characters that an output may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,37 +58,52 @@ def run_script(context: StepContext, script: Script) -> ScriptEnd:
     Raises:
         StepFailedError: the shell is unknown or not installed.
     """
-    interpreter = _INTERPRETERS.get(script.shell)
-    if interpreter is None:
-        known = ", ".join(_INTERPRETERS)
-        raise StepFailedError(f"Shell [{script.shell}] is unknown; known: {known}.")
-    output_file = context.task_dir / "output.env"
-    output_file.touch()
-    path = context.task_dir / "script"
-    path.write_text(script.text + _export(script, output_file))
-    path.chmod(0o600)
+    command = _command(script)
+    dotenv, declared = context.task_dir / "output.env", context.task_dir / "declared"
+    dotenv.touch()
     environment = {
         **context.facts.environment,
         **context.step_env,
         **script.environment,
-        "DRONE_OUTPUT": str(output_file),
-        "HARNESS_OUTPUT_FILE": str(output_file),
+        "DRONE_OUTPUT": str(dotenv),
+        "HARNESS_OUTPUT_FILE": str(dotenv),
         "HARNESS_SCRATCH_DIR": str(context.task_dir),
     }
     try:
-        code = stream(context, [*interpreter, str(path)], environment, script.folder)
+        # A file without a name: the script may carry secrets.
+        with tempfile.TemporaryFile(dir=context.task_dir) as file:
+            file.write((script.text + _collector(script, declared)).encode())
+            file.seek(0)  # also flushes
+            number = file.fileno()
+            command += [f"/dev/fd/{number}"]
+            code = stream(context, command, environment, script.folder, pass_fds=(number,))
     except FileNotFoundError as error:
         raise StepFailedError(
-            f"Shell [{script.shell}] needs {interpreter[0]}, which the delegate's host lacks."
+            f"Shell [{script.shell}] needs {command[0]}, which the delegate's host lacks."
         ) from error
-    outputs = read_outputs(output_file) if code == 0 else {}
+    if code != 0:
+        return ScriptEnd(exit_code=code, outputs={})
+    outputs = read_outputs(dotenv) | read_declared(declared)
+    for name, value in outputs.items():
+        if len(value) > script.longest_value:
+            limit = script.longest_value // 1024
+            raise StepFailedError(f"Output variable [{name}] is longer than {limit} KiB.")
     return ScriptEnd(exit_code=code, outputs=outputs)
 
 
 def stream(
-    context: StepContext, command: Sequence[str], environment: Mapping[str, str], folder: Path
+    context: StepContext,
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    pass_fds: Sequence[int] = (),
 ) -> int:
-    """Run a command, log its output as it comes, and return its exit code."""
+    """Run a command, log its output as it comes, and return its exit code.
+
+    The command's end is the end, even if something that it left in the background still
+    holds its output open.
+    """
     with subprocess.Popen(
         command,
         cwd=folder,
@@ -87,46 +111,82 @@ def stream(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
+        pass_fds=pass_fds,
     ) as process:
-        for line in process.stdout or ():
-            context.log(line)
+        assert process.stdout is not None  # noqa: S101  (PIPE was asked for)
+        _copy_lines(context, process, process.stdout.fileno())
     return process.returncode
 
 
 def read_outputs(path: Path) -> dict[str, str]:
-    """Read `NAME=value` lines; a later line wins.
-
-    Raises:
-        StepFailedError: a value is longer than 64 KiB.
-    """
+    """Read `NAME=value` lines; a later line wins."""
     found: dict[str, str] = {}
     for line in path.read_text(errors="replace").splitlines():
         name, separator, value = line.partition("=")
-        if not separator or not name.strip():
-            continue
-        if len(value) > _LONGEST_VALUE:
-            raise StepFailedError(f"Output variable [{name}] is longer than 64 KiB.")
-        found[name.strip()] = value
+        if separator and name.strip():
+            found[name.strip()] = value
     return found
 
 
-def _export(script: Script, output_file: Path) -> str:
+def read_declared(path: Path) -> dict[str, str]:
+    """Read what the collector wrote: `NAME=value` entries, each ended by a NUL."""
+    if not path.exists():
+        return {}
+    entries = path.read_bytes().decode(errors="replace").split("\0")[:-1]
+    pairs = (entry.partition("=") for entry in entries)
+    return {name: value for name, _, value in pairs}
+
+
+def _command(script: Script) -> list[str]:
+    if script.shell in _NOT_BUILT:
+        raise StepFailedError(f"NotImplemented: scripts for [{script.shell}].")
+    interpreter = _INTERPRETERS.get(script.shell)
+    if interpreter is None:
+        known = ", ".join(_INTERPRETERS)
+        raise StepFailedError(f"Shell [{script.shell}] is unknown; known: {known}.")
+    for variable in script.outputs.values():
+        if not _VARIABLE.fullmatch(variable):
+            raise StepFailedError(f"[{variable}] is no name of a shell variable.")
+    flags = ["-e"] if script.stops_at_failure and script.shell in _POSIX else []
+    return [*interpreter, *flags]
+
+
+def _collector(script: Script, target: Path) -> str:
     """Return the lines that keep the declared outputs, run after the user's own."""
     if not script.outputs:
         return ""
-    target = shlex.quote(str(output_file))
     if script.shell == "Python":
         rows = [
             f"_f.write({name + '='!r} + str(globals().get({variable!r}, "
-            f"__import__('os').environ.get({variable!r}, ''))) + '\\n')"
+            f"__import__('os').environ.get({variable!r}, ''))) + '\\0')"
             for name, variable in script.outputs.items()
         ]
         body = "\n    ".join(rows)
-        return f"\nwith open({str(output_file)!r}, 'a') as _f:\n    {body}\n"
+        return f"\nwith open({str(target)!r}, 'a') as _f:\n    {body}\n"
+    file = shlex.quote(str(target))
     rows = [
-        f"printf '%s=%s\\n' {shlex.quote(name)} \"${{{variable}-}}\" >> {target}"
+        f'if [ -n "${{{variable}+set}}" ]; then '
+        f"printf '%s=%s\\0' {shlex.quote(name)} \"${{{variable}}}\" >> {file}; fi"
         for name, variable in script.outputs.items()
     ]
     return "\n" + "\n".join(rows) + "\n"
+
+
+def _copy_lines(context: StepContext, process: subprocess.Popen[bytes], source: int) -> None:
+    rest = b""
+    with selectors.DefaultSelector() as selector:
+        selector.register(source, selectors.EVENT_READ)
+        while True:
+            has_ended = process.poll() is not None
+            if not selector.select(0 if has_ended else _LOOK_S):
+                if has_ended:
+                    break
+                continue
+            chunk = os.read(source, _CHUNK)
+            if not chunk:
+                break
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                context.log(line.decode(errors="replace"))
+    if rest:
+        context.log(rest.decode(errors="replace"))

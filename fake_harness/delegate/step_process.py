@@ -1,6 +1,10 @@
-"""The process of one step: package on stdin, lines and result into the task's folder."""
+"""The process of one step: package on stdin, lines and result into the task's folder.
+
+It must start fast: what it imports here, every step pays for.
+"""
 
 import json
+import os
 import signal
 import sys
 import traceback
@@ -8,10 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-from fake_harness.delegate.context import DelegateFacts, StepContext
+from fake_harness.delegate.context import StepContext, facts_from_wire, write_whole
 from fake_harness.delegate.results import JsonObject, Outcome, StepFailedError, StepResult
 from fake_harness.delegate.steps.registry import load_step
-from fake_harness.settings import DelegateSettings, host_environment
 
 
 class AbortedError(Exception):
@@ -19,28 +22,23 @@ class AbortedError(Exception):
 
 
 def main() -> None:
-    """Run the step that the package on standard input describes."""
+    """Run the step that the handover on standard input describes."""
     folder = Path(sys.argv[1])
-    text = sys.stdin.buffer.read()
-    if not text:
+    try:
+        handover = json.loads(sys.stdin.buffer.read())
+    except ValueError:
         return  # the delegate died before it handed the package over: nothing was begun
     (folder / "started").touch()
     signal.signal(signal.SIGTERM, _abort)
-    result = _run(json.loads(text), folder)
-    temporary = folder / "result.tmp"
-    temporary.write_text(json.dumps(result.wire()))
-    temporary.replace(folder / "result.json")
+    result = _run(handover, folder)
+    write_whole(folder / "result.json", json.dumps(result.wire()))
+    _end_group()
 
 
-def _run(package: JsonObject, folder: Path) -> StepResult:
-    settings = DelegateSettings()
-    facts = DelegateFacts(
-        work_dir=settings.work_dir,
-        image_builder=settings.image_builder,
-        time_scale=settings.time_scale,
-        environment=host_environment(),
-    )
-    context = StepContext(package, folder, facts)
+def _run(handover: JsonObject, folder: Path) -> StepResult:
+    package = handover["package"]
+    assert isinstance(package, dict)  # noqa: S101  (the delegate made it)
+    context = StepContext(package, folder, facts_from_wire(handover["facts"]))
     result = _end_of(context, str(package["taskType"]))
     # However it ended: what it changed until then must be undone by the rollback steps.
     return replace(result, rollback_data=context.rollback_data)
@@ -72,6 +70,12 @@ def _end_of(context: StepContext, task_type: str) -> StepResult:
 def _abort(_number: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     raise AbortedError
+
+
+def _end_group() -> None:
+    """End what the step left running, as the end of its container would; this process too."""
+    if os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

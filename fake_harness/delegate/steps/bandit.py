@@ -4,6 +4,7 @@ Run twice: scans again. Source: STO Bandit scanner reference; `advanced.fail_on_
 """
 
 import json
+import shlex
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,9 +46,8 @@ def bandit(context: StepContext) -> StepResult:
 
 def _target(context: StepContext) -> Path:
     workspace = str(context.mapping("target").get("workspace") or "")
-    inside = workspace.removeprefix("/harness").strip("/")
-    folder = (context.workspace / inside).resolve()
-    if not folder.is_dir() or not folder.is_relative_to(context.workspace.resolve()):
+    folder = context.inside(workspace)
+    if not folder.is_dir():
         raise StepFailedError(f"Scan target [{workspace}] is no folder of the workspace.")
     return folder
 
@@ -57,7 +57,7 @@ def _scan(context: StepContext, folder: Path) -> Mapping[str, object]:
     extra = advanced.get("cli") if isinstance(advanced, Mapping) else None
     output = context.task_dir / "bandit.json"
     command = ["bandit", "-q", "-r", ".", "-f", "json", "-o", str(output), "--exit-zero"]
-    command += str(extra).split() if extra else ["-x", "./tests,./.venv,./node_modules"]
+    command += shlex.split(str(extra)) if extra else ["-x", "./tests,./.venv,./node_modules"]
     context.log(f"+ {' '.join(command)} (in {folder.name})")
     try:
         done = subprocess.run(

@@ -17,6 +17,11 @@ def build_and_push_ecr(context: StepContext) -> StepResult:
     """Build the Dockerfile and push every tag."""
     account, region = context.text("account"), context.text("region")
     name, tags = context.text("imageName"), context.strings("tags")
+    if context.facts.image_builder == "docker":
+        raise StepFailedError(
+            "NotImplemented: BuildAndPushECR with a container engine. Set "
+            "FAKE_HARNESS_IMAGE_BUILDER to a command that builds images without one."
+        )
     if not tags:
         raise StepFailedError("Step parameter [tags] is empty.", "INVALID_REQUEST")
     registry = f"{account}.dkr.ecr.{region}.amazonaws.com"
@@ -29,8 +34,8 @@ def build_and_push_ecr(context: StepContext) -> StepResult:
         "PLUGIN_REGISTRY": registry,
         "PLUGIN_REPO": name,
         "PLUGIN_TAGS": ",".join(tags),
-        "PLUGIN_DOCKERFILE": context.text("dockerfile", "Dockerfile"),
-        "PLUGIN_CONTEXT": context.text("context", "."),
+        "PLUGIN_DOCKERFILE": _relative(context, context.text("dockerfile", "Dockerfile")),
+        "PLUGIN_CONTEXT": _relative(context, context.text("context", ".")),
         "PLUGIN_TARGET": context.text("target", ""),
         "PLUGIN_BUILD_ARGS": _joined(context.mapping("buildArgs")),
         "PLUGIN_CUSTOM_LABELS": _joined(context.mapping("labels")),
@@ -57,6 +62,10 @@ def build_and_push_ecr(context: StepContext) -> StepResult:
         },
         output_variables={"digest": str(published[0]["digest"]) if published else ""},
     )
+
+
+def _relative(context: StepContext, text: str) -> str:
+    return str(context.inside(text).relative_to(context.workspace.resolve()))
 
 
 def _digests(text: str, tags: list[str]) -> dict[str, str]:

@@ -8,7 +8,6 @@ import hashlib
 import re
 import tarfile
 import tempfile
-from pathlib import Path
 from typing import Any, Literal
 
 import boto3
@@ -27,7 +26,7 @@ def save_cache(context: StepContext) -> StepResult:
     if not context.flag("override") and _exists(client, bucket, key):
         context.log(f"Cache {key} exists already; nothing is saved.")
         return StepResult()
-    paths = [_inside(context, path) for path in context.strings("sourcePaths")]
+    paths = [context.inside(path) for path in context.strings("sourcePaths")]
     with tempfile.TemporaryFile() as archive:
         with tarfile.open(fileobj=archive, mode=_mode(context)) as tar:
             for path in paths:
@@ -68,19 +67,12 @@ def _client(context: StepContext) -> Any:  # boto3 clients have no static type
 
 def _object_key(context: StepContext) -> str:
     def checksum(match: re.Match[str]) -> str:
-        path = _inside(context, match.group(1))
+        path = context.inside(match.group(1))
         if not path.is_file():
             raise StepFailedError(f"The cache key names {match.group(1)}, which does not exist.")
         return hashlib.sha256(path.read_bytes()).hexdigest()
 
     return _CHECKSUM.sub(checksum, context.text("key"))
-
-
-def _inside(context: StepContext, text: str) -> Path:
-    path = (context.workspace / text.removeprefix("/harness/")).resolve()
-    if not path.is_relative_to(context.workspace.resolve()):
-        raise StepFailedError(f"Path [{text}] leaves the workspace.")
-    return path
 
 
 def _mode(context: StepContext) -> Literal["w:", "w:gz"]:

@@ -22,13 +22,20 @@ def run(context: StepContext) -> StepResult:
             level="WARN",
         )
     declared = _declared(context)
-    secret = tuple(name for name, kind in declared.items() if kind == "Secret")
+    secret = tuple(name for name, row in declared.items() if row.get("type") == "Secret")
+    workspace = str(context.workspace)
     script = Script(
         text=context.text("command"),
         shell=context.text("shell", "Sh"),
-        environment={k: str(v) for k, v in context.mapping("envVariables").items()},
+        environment={
+            # The engine says /harness, which a step without a container does not have.
+            "HARNESS_WORKSPACE": workspace,
+            "DRONE_WORKSPACE": workspace,
+            **{name: str(value) for name, value in context.mapping("envVariables").items()},
+        },
         folder=context.workspace,
-        outputs={name: name for name in declared},
+        outputs={name: str(row.get("value") or name) for name, row in declared.items()},
+        stops_at_failure=True,
     )
     end = run_script(context, script)
     outputs = read_reports(context)
@@ -44,11 +51,7 @@ def run(context: StepContext) -> StepResult:
     )
 
 
-def _declared(context: StepContext) -> dict[str, str]:
+def _declared(context: StepContext) -> dict[str, Mapping[str, object]]:
     value = context.params.get("outputVariables")
     rows = value if isinstance(value, list) else []
-    return {
-        str(row["name"]): str(row.get("type") or "String")
-        for row in rows
-        if isinstance(row, Mapping) and "name" in row
-    }
+    return {str(row["name"]): row for row in rows if isinstance(row, Mapping) and "name" in row}

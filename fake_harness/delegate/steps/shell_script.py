@@ -1,6 +1,7 @@
 """The `ShellScript` step, run on the delegate. Source: Shell Script step reference.
 
-An output variable's `value` names the shell variable that holds it. Not built: a remote
+An output variable's `value` names the shell variable that holds it. A failed command does not
+stop the script (no `set -e`); its last exit code counts. Not built: a remote
 `executionTarget`, and scripts from the file store.
 """
 
@@ -9,6 +10,8 @@ from collections.abc import Mapping
 from fake_harness.delegate.context import StepContext
 from fake_harness.delegate.results import StepFailedError, StepResult
 from fake_harness.delegate.shell import Script, run_script
+
+_LONGEST_VALUE = 512 * 1024
 
 
 def shell_script(context: StepContext) -> StepResult:
@@ -34,6 +37,7 @@ def shell_script(context: StepContext) -> StepResult:
                 },
                 folder=folder,
                 outputs={name: str(row.get("value") or name) for name, row in outputs.items()},
+                longest_value=_LONGEST_VALUE,
             ),
         )
         if end.exit_code != 0:
