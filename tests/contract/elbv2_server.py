@@ -199,7 +199,7 @@ class World:
         self.plane.start()
         self.server = make_server("127.0.0.1", self.port, self._application, threaded=True)
         self.port = self.server.server_port
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop_plane(self) -> None:
         assert self.server is not None
