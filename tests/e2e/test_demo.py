@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -89,6 +90,34 @@ def _running_tasks(sandbox: Command) -> list[str]:
     command = ("aws", "ecs", "list-tasks", "--cluster", "harness-workshop-prod", "--output", "json")
     done = sandbox("exec", "--", *command)
     return sorted(json.loads(done.stdout)["taskArns"])
+
+
+def test_infrastructure_is_destroyed_whole(sandbox: Command, rollback: dict[str, Any]) -> None:
+    """What Harness made goes first, as on AWS: a cluster with services cannot be deleted."""
+    del rollback
+    for stage in ("dev", "prod"):
+        _delete_services(sandbox, f"harness-workshop-{stage}")
+    with ThreadPoolExecutor(2) as pool:
+        done = list(pool.map(lambda stage: _destroy(sandbox, stage), ("dev", "prod")))
+    assert [d.returncode for d in done] == [0, 0], "\n".join(d.stdout + d.stderr for d in done)
+
+
+def _delete_services(sandbox: Command, cluster: str) -> None:
+    aws = ("exec", "--", "aws", "ecs")
+    listed = sandbox(*aws, "list-services", "--cluster", cluster, "--output", "json")
+    services = json.loads(listed.stdout)["serviceArns"]
+    for service in services:
+        sandbox(*aws, "delete-service", "--force", "--cluster", cluster, "--service", service)
+    if services:
+        wait = ("wait", "services-inactive", "--cluster", cluster, "--services", *services)
+        sandbox(*aws, *wait)
+
+
+def _destroy(sandbox: Command, stage: str) -> subprocess.CompletedProcess[str]:
+    folder = sandbox.home / "demo" / "infra" / "environments" / stage
+    data = sandbox.home / "demo" / "terraform" / stage
+    terraform = ("terraform", f"-chdir={folder}", "destroy", "-auto-approve", "-no-color")
+    return sandbox("exec", "--", "env", f"TF_DATA_DIR={data}", *terraform, check=False)
 
 
 def test_project_tree_is_untouched_by_the_demo(rollback: dict[str, Any]) -> None:
