@@ -91,7 +91,8 @@ def request_headers_to_remove(load_balancer: LoadBalancer) -> list[str]:
 
 def _response_headers(listener: Listener) -> list[JsonObject]:
     return [
-        header(name, listener.attributes[attribute])
+        # A percent sign would begin one of Envoy's own placeholders.
+        header(name, listener.attributes[attribute].replace("%", "%%"))
         for attribute, name in RESPONSE_HEADER_ATTRIBUTES.items()
         if listener.attributes.get(attribute)
     ]

@@ -124,5 +124,6 @@ def test_a_failed_change_leaves_nothing(state: State) -> None:
             state.put(group(port=81))
             raise RuntimeError
 
-    pytest.raises(RuntimeError, failing)
+    with pytest.raises(RuntimeError):
+        failing()
     assert state.target_group(BLUE).port == 5000
