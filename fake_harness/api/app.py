@@ -22,11 +22,13 @@ from fake_harness.api import (
     organizations,
     pipelines,
     secrets,
+    templates,
     triggers,
     variables,
     webhooks,
     yaml_entities,
 )
+from fake_harness.api.changes import Changes
 from fake_harness.api.wire import Backend, backend, now
 from fake_harness.console.views import blueprint as console
 from fake_harness.crypto import load_cipher
@@ -64,7 +66,9 @@ def create_app(settings: Settings) -> Flask:
     engine = open_database(settings.sqlalchemy_url)
     create_tables(engine)
     cipher = load_cipher(settings.master_key_file)
-    app.extensions["harness"] = Backend(engine=engine, cipher=cipher, settings=settings)
+    app.extensions["harness"] = Backend(
+        engine=engine, cipher=cipher, settings=settings, changes=Changes(engine)
+    )
     for module in (
         agent,
         approvals,
@@ -77,6 +81,7 @@ def create_app(settings: Settings) -> Flask:
         organizations,
         pipelines,
         secrets,
+        templates,
         triggers,
         variables,
         webhooks,

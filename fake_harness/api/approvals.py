@@ -34,23 +34,14 @@ def list_of_execution(org: str, project: str, execution_id: str) -> ResponseRetu
 def act(approval_id: str) -> ResponseReturnValue:
     """Approve or reject."""
     body = json_body()
-    action = text(body, "action")
-    if action not in {"APPROVE", "REJECT"}:
-        raise HarnessError("INVALID_REQUEST", f"action: [{action}] is not APPROVE or REJECT")
     given = body.get("approverInputs")
     inputs = {
         str(item["name"]): str(item.get("value") or "")
         for item in (given if isinstance(given, list) else [])
         if isinstance(item, Mapping) and "name" in item
     }
-    activity = Activity(
-        user=SYSTEM_USER,
-        action=action,
-        comments=text(body, "comments", ""),
-        approver_inputs=inputs,
-    )
-    with backend().write() as connection:
-        return ok(_wire(approvals.act(connection, approval_id, activity, now=now())))
+    comments = text(body, "comments", "")
+    return ok(_wire(decide(approval_id, text(body, "action"), comments=comments, inputs=inputs)))
 
 
 @blueprint.get("/approvals/<approval_id>/harness/authorization")
@@ -59,6 +50,19 @@ def authorization(approval_id: str) -> ResponseReturnValue:
     with backend().read() as connection:
         approvals.require_approval(connection, approval_id)
     return ok({"authorized": True, "reason": None})
+
+
+def decide(approval_id: str, action: str, *, comments: str, inputs: Mapping[str, str]) -> Approval:
+    """Record what the sandbox's user says about an approval.
+
+    Raises:
+        HarnessError: the action is unknown, or the approval does not take it.
+    """
+    if action not in {"APPROVE", "REJECT"}:
+        raise HarnessError("INVALID_REQUEST", f"action: [{action}] is not APPROVE or REJECT")
+    activity = Activity(user=SYSTEM_USER, action=action, comments=comments, approver_inputs=inputs)
+    with backend().write() as connection:
+        return approvals.act(connection, approval_id, activity, now=now())
 
 
 def _wire(row: Approval) -> JsonObject:

@@ -36,7 +36,7 @@ from fake_harness.store import (
     node_executions,
 )
 from fake_harness.store.executions import ExecutionQuery, PlanExecution
-from fake_harness.store.interrupts import InterruptType
+from fake_harness.store.interrupts import Interrupt, InterruptType
 
 blueprint = Blueprint("executions", __name__, url_prefix="/pipeline/api")
 v1 = Blueprint("executions_v1", __name__, url_prefix="/v1/orgs/<org>/projects/<project>")
@@ -119,7 +119,16 @@ def execute_v1(org: str, project: str, identifier: str) -> ResponseReturnValue:
 @blueprint.put("/pipeline/execute/manualIntervention/interrupt/<execution_id>/<node_id>")
 def interrupt(execution_id: str, node_id: str | None = None) -> ResponseReturnValue:
     """Abort, retry, mark or ignore: an execution, or one of its nodes."""
-    name = request.args.get("interruptType", "")
+    row = add_interrupt(execution_id, request.args.get("interruptType", ""), node_id)
+    return ok({"id": row.id, "type": row.type.value, "planExecutionId": execution_id})
+
+
+def add_interrupt(execution_id: str, name: str, node_id: str | None) -> Interrupt:
+    """Store a wish about a running execution, or about one of its nodes.
+
+    Raises:
+        HarnessError: the type is unknown, the execution has ended, or the node is not its own.
+    """
     try:
         kind = InterruptType(name)
     except ValueError as error:
@@ -132,8 +141,11 @@ def interrupt(execution_id: str, node_id: str | None = None) -> ResponseReturnVa
             message = f"Execution [{execution_id}] has already ended: {execution.status.wire}"
             raise HarnessError("INVALID_REQUEST", message)
         if node_id is not None:
-            node_executions.require_node(connection, node_id)
-        row = interrupts.add(
+            node = node_executions.require_node(connection, node_id)
+            if node.plan_execution_id != execution_id:
+                message = f"Node [{node_id}] is not one of execution [{execution_id}]."
+                raise HarnessError("INVALID_REQUEST", message)
+        return interrupts.add(
             connection,
             execution_id,
             kind,
@@ -141,7 +153,6 @@ def interrupt(execution_id: str, node_id: str | None = None) -> ResponseReturnVa
             node_execution_id=node_id,
             created_by=SYSTEM_USER,
         )
-    return ok({"id": row.id, "type": kind.value, "planExecutionId": execution_id})
 
 
 @blueprint.post("/pipelines/execution/summary")

@@ -1,19 +1,20 @@
 """Starts executions: pipeline YAML + input sets + inputs → plan → one stored row.
 
-Used by the execute routes and by triggers; the engine goes on from the row.
+Used by the execute routes, the console and triggers; the engine goes on from the row.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-import yaml as pyyaml
 from sqlalchemy import Connection
 
+from fake_harness.api.templates import expand
 from fake_harness.api.wire import SYSTEM_USER, Scope, now
 from fake_harness.errors import HarnessError
 from fake_harness.pipeline.compile import compile_pipeline
-from fake_harness.pipeline.inputs import merge_inputs
-from fake_harness.pipeline.plan import JsonObject
+from fake_harness.pipeline.inputs import merge_inputs, overlay
+from fake_harness.pipeline.plan import JsonObject, NodeKind, Plan
+from fake_harness.pipeline.yaml_source import dump_yaml, load_yaml
 from fake_harness.store import entities, executions
 from fake_harness.store.entities import EntityKind
 from fake_harness.store.executions import NewExecution, PlanExecution
@@ -32,22 +33,26 @@ class Launch:
     trigger: JsonObject = field(default_factory=dict)
     codebase: JsonObject = field(default_factory=dict)
     stages: Sequence[str] = ()
+    """Identifiers of the stages to run; empty means all."""
     notes: str = ""
     rerun_of: str | None = None
+    retry_of: str | None = None
+    retry_stages: Sequence[str] = ()
 
 
 def launch(connection: Connection, wish: Launch) -> PlanExecution:
     """Merge, compile and store one execution.
 
     Raises:
-        HarnessError: the pipeline or an input set does not exist.
+        HarnessError: the pipeline, an input set or a selected stage does not exist.
         YamlInvalidError: the merged pipeline does not compile; carries every problem.
     """
     scope = wish.scope
     entity = entities.require(connection, scope.key(EntityKind.PIPELINE, wish.pipeline))
-    layers = [*_input_layers(connection, wish), *([wish.inputs_yaml] if wish.inputs_yaml else [])]
+    layers = [*input_layers(connection, scope, wish.pipeline, wish.input_sets), wish.inputs_yaml]
     merged = merge_inputs(entity.yaml, layers)
-    plan = compile_pipeline(merged)
+    plan = compile_pipeline(expand(connection, scope, merged))
+    _check_stages(plan, (*wish.stages, *wish.retry_stages))
     return executions.create_execution(
         connection,
         NewExecution(
@@ -60,33 +65,59 @@ def launch(connection: Connection, wish: Launch) -> PlanExecution:
             triggered_by=wish.triggered_by,
             trigger=wish.trigger,
             codebase=wish.codebase,
-            inputs_yaml=layers[-1] if layers else "",
+            inputs_yaml=merged_layers(layers),
             input_set_references=tuple(wish.input_sets),
             stages_executed=tuple(wish.stages),
             notes=wish.notes,
             rerun_of=wish.rerun_of,
+            retry_of=wish.retry_of,
+            retry_stages=tuple(wish.retry_stages),
         ),
         now=now(),
     )
 
 
-def _input_layers(connection: Connection, wish: Launch) -> list[str]:
-    """Return the inputs of each named input set as `pipeline: ...`; overlays unfold."""
+def input_layers(
+    connection: Connection, scope: Scope, pipeline: str, references: Sequence[str]
+) -> list[str]:
+    """Return the inputs of each named input set as `pipeline: ...`; overlays unfold.
+
+    Raises:
+        HarnessError: an input set does not exist.
+    """
     layers: list[str] = []
-    for reference in wish.input_sets:
-        overlay = entities.get(
-            connection, wish.scope.key(EntityKind.OVERLAY_INPUT_SET, reference, wish.pipeline)
-        )
-        inner = overlay.body.get("inputSetReferences") if overlay else None
+    for reference in references:
+        key = scope.key(EntityKind.OVERLAY_INPUT_SET, reference, pipeline)
+        found = entities.get(connection, key)
+        inner = found.body.get("inputSetReferences") if found else None
         names = inner if isinstance(inner, list) else [reference]
-        layers += [_one_layer(connection, wish, str(name)) for name in names]
+        layers += [_one_layer(connection, scope, pipeline, str(name)) for name in names]
     return layers
 
 
-def _one_layer(connection: Connection, wish: Launch, name: str) -> str:
-    key = wish.scope.key(EntityKind.INPUT_SET, name, wish.pipeline)
-    entity = entities.require(connection, key)
-    body = entity.body.get("pipeline")
-    if not isinstance(body, Mapping):
+def merged_layers(layers: Sequence[str]) -> str:
+    """Return several inputs as one document, later ones winning; empty text without any."""
+    merged: object = {}
+    for text in layers:
+        if text.strip():
+            data = load_yaml(text).data
+            inner = data.get("inputSet", data) if isinstance(data, Mapping) else {}
+            inputs = inner.get("pipeline") if isinstance(inner, Mapping) else None
+            merged = overlay(merged, inputs or {})
+    return dump_yaml({"pipeline": merged}) if merged else ""
+
+
+def _one_layer(connection: Connection, scope: Scope, pipeline: str, name: str) -> str:
+    entity = entities.require(connection, scope.key(EntityKind.INPUT_SET, name, pipeline))
+    inputs = load_yaml(entity.yaml).root("inputSet").get("pipeline")
+    if not isinstance(inputs, Mapping):
         raise HarnessError("INVALID_REQUEST", f"Input set [{name}] has no pipeline inputs.")
-    return pyyaml.safe_dump({"pipeline": dict(body)}, sort_keys=False)
+    return dump_yaml({"pipeline": inputs})
+
+
+def _check_stages(plan: Plan, wanted: Sequence[str]) -> None:
+    known = [node.identifier for node in plan.root.walk() if node.kind is NodeKind.STAGE]
+    unknown = [stage for stage in wanted if stage not in known]
+    if unknown:
+        message = f"The pipeline has no stage {unknown}; its stages are {known}."
+        raise HarnessError("INVALID_REQUEST", message)

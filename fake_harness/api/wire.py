@@ -14,6 +14,7 @@ import yaml as pyyaml
 from flask import Response, current_app, jsonify, request
 from sqlalchemy import Connection, Engine
 
+from fake_harness.api.changes import Changes
 from fake_harness.crypto import Cipher
 from fake_harness.errors import HarnessError
 from fake_harness.pipeline.plan import JsonObject
@@ -37,6 +38,7 @@ class Backend:
     engine: Engine
     cipher: Cipher
     settings: Settings
+    changes: Changes
 
     def write(self) -> AbstractContextManager[Connection]:
         """Open a write transaction."""
