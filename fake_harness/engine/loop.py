@@ -184,6 +184,9 @@ class EngineLoop:
         if self._since is not None and time.monotonic() - self._renewed < RENEW_S:
             return True
         with transaction(self.database) as connection:
+            lease = leases.get_lease(connection, LEASE)
+            if lease is not None and _is_dead(lease.owner):
+                leases.release(connection, LEASE, lease.owner)
             mine = leases.take_or_renew(
                 connection, LEASE, self.owner, now=self.now(), for_s=LEASE_S
             )
@@ -201,6 +204,23 @@ class EngineLoop:
         lease = leases.get_lease(connection, LEASE)
         if lease is None or lease.owner != self.owner:
             raise LeaseLostError
+
+
+def _is_dead(owner: str) -> bool:
+    """True when the owner was a process of this machine that is no more.
+
+    So a restart after `kill -9` goes on at once; from elsewhere the lease must run out.
+    """
+    host, pid, _ = owner.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _data_version(connection: Connection) -> object:
