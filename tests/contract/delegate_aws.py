@@ -315,6 +315,7 @@ requiresCompatibilities: [FARGATE]
 cpu: 256
 memory: "512"
 executionRoleArn: {ROLE}
+revision: 7
 pidMode:
 containerDefinitions:
   - name: web

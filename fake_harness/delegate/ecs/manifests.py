@@ -5,7 +5,7 @@ Source: harness.md 3.1: manifests are API request bodies in YAML or JSON, camelC
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,9 +60,7 @@ def read_manifests(
     if target_group_arn:
         service = _with_target_group(service, target_group_arn)
     manifests = ServiceManifests(
-        task_definition=None
-        if arn
-        else parse(_one(found, _TASK), _input(ecs, "RegisterTaskDefinition")),
+        task_definition=None if arn else _task_definition(_one(found, _TASK), ecs),
         task_definition_arn=arn,
         service=parse(service, _input(ecs, "CreateService")),
         scalable_targets=_all(found, _TARGET, _input(scaling, "RegisterScalableTarget")),
@@ -74,7 +72,7 @@ def read_manifests(
     return manifests
 
 
-def parse(manifest: JsonObject, shape: Shape) -> dict[str, Any]:
+def parse(manifest: JsonObject, shape: Shape, *, left_out: Collection[str] = ()) -> dict[str, Any]:
     """Return the request that a manifest's content is.
 
     Raises:
@@ -82,8 +80,9 @@ def parse(manifest: JsonObject, shape: Shape) -> dict[str, Any]:
     """
     identifier = manifest.get("identifier")
     content = load(str(manifest.get("content") or ""), f"Manifest [{identifier}]")
+    kept = {key: value for key, value in content.items() if key not in left_out}
     try:
-        return request_from(content, shape)
+        return request_from(kept, shape)
     except ShapeError as error:
         message = f"Manifest [{identifier}] ({manifest.get('type')}): {error}."
         raise StepFailedError(message, _CONFIGURATION) from error
@@ -129,6 +128,16 @@ def _one(found: Mapping[str, list[JsonObject]], kind: str) -> JsonObject:
 
 def _all(found: Mapping[str, list[JsonObject]], kind: str, shape: Shape) -> tuple[JsonObject, ...]:
     return tuple(parse(row, shape) for row in found.get(kind, []))
+
+
+def _task_definition(manifest: JsonObject, ecs: Any) -> dict[str, Any]:
+    """Read RegisterTaskDefinition; what DescribeTaskDefinition adds to it is left out.
+
+    People save that answer as their manifest, and so do Harness's own samples.
+    """
+    shape = _input(ecs, "RegisterTaskDefinition")
+    added = set(ecs.shape_for("TaskDefinition").members) - set(shape.members)
+    return parse(manifest, shape, left_out=added)
 
 
 def _input(model: Any, operation: str) -> Shape:  # a botocore service model

@@ -86,6 +86,11 @@ def test_maps_keep_their_own_keys() -> None:
     assert container == {"logConfiguration": {"options": {"awslogs-group": "g"}}}
 
 
+def test_read_only_members_of_a_task_definition_can_be_left_out() -> None:
+    content = manifest("family: web\nrevision: 3\nrequiresAttributes: []")
+    assert parse(content, TASK, left_out={"revision", "requiresAttributes"}) == {"family": "web"}
+
+
 def test_a_described_object_loses_what_a_request_does_not_have() -> None:
     described = {
         "serviceName": "web",
