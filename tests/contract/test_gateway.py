@@ -288,3 +288,18 @@ def test_instance_types_are_there_when_somebody_asks(server: GatewayServer) -> N
         ImageId="ami-12c6146b", InstanceType="t3.micro", MinCount=1, MaxCount=1, SubnetId=vpc
     )
     assert launched["Instances"][0]["InstanceType"] == "t3.micro"
+
+
+def test_versioned_bucket_is_emptied_in_any_order(server: GatewayServer) -> None:
+    s3 = server.client("s3")
+    s3.create_bucket(Bucket="versions")
+    s3.put_bucket_versioning(Bucket="versions", VersioningConfiguration={"Status": "Enabled"})
+    for key in ("a", "b"):
+        s3.put_object(Bucket="versions", Key=key, Body=b"x")
+        s3.delete_object(Bucket="versions", Key=key)
+    listed = s3.list_object_versions(Bucket="versions")
+    for kind in ("Versions", "DeleteMarkers"):
+        found = [{"Key": o["Key"], "VersionId": o["VersionId"]} for o in listed[kind]]
+        s3.delete_objects(Bucket="versions", Delete={"Objects": found})
+    s3.delete_bucket(Bucket="versions")
+    assert "versions" not in {b["Name"] for b in s3.list_buckets()["Buckets"]}

@@ -13,7 +13,7 @@ from flask import Flask
 from moto.core.responses import BaseResponse
 from moto.core.utils import convert_to_flask_response
 
-from sandbox.aws.moto_plane.responses import TaggedAutoScalingResponse, TaggedBudgetsResponse
+from sandbox.aws.moto_plane.responses import FullBudgetsResponse, TaggedAutoScalingResponse
 from sandbox.aws.wire import WireRequest, WireResponse, error_response
 from sandbox.errors import AwsError
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 _RESPONSES: Mapping[str, type[BaseResponse]] = {
     "ApplicationAutoScalingResponse": TaggedAutoScalingResponse,
-    "BudgetsResponse": TaggedBudgetsResponse,
+    "BudgetsResponse": FullBudgetsResponse,
 }
 """moto's response class to the one of ours that extends it."""
 

@@ -8,7 +8,15 @@ from pathlib import Path
 from moto.backend_index import backend_url_patterns
 
 from sandbox.aws.ca import CertificateAuthority
-from sandbox.aws.moto_plane import acm, bucket_policy, ec2_tables, effects, iam, messaging
+from sandbox.aws.moto_plane import (
+    acm,
+    bucket_policy,
+    delete_markers,
+    ec2_tables,
+    effects,
+    iam,
+    messaging,
+)
 from sandbox.aws.moto_plane.dispatch import Dispatcher
 from sandbox.aws.moto_plane.durable import DurableMoto
 from sandbox.aws.moto_plane.local_client import LocalClient
@@ -48,6 +56,7 @@ class MotoPlane:
         acm.install(authority)
         iam.install(account_id)
         bucket_policy.install()
+        delete_markers.install()
         messaging.install()
         self._durable.recover()
         client = LocalClient(self.handle, account_id)

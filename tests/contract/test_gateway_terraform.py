@@ -1,0 +1,64 @@
+"""Terraform against the endpoint, told of it by the environment and nothing else."""
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gateway_server import GatewayServer
+
+from sandbox.errors import DependencyError
+from sandbox.settings import Settings
+from sandbox.terraform import find_terraform, write_cli_config
+
+STACK = Path(__file__).parent.parent / "testdata" / "gateway_stack"
+NO_CHANGES = 0
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GatewayServer]:
+    server = GatewayServer(tmp_path / "home")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def terraform() -> str:
+    try:
+        return find_terraform()
+    except DependencyError as error:
+        pytest.skip(error.message)
+
+
+def test_stack_applies_plans_empty_survives_kill_and_goes(
+    server: GatewayServer, terraform: str, tmp_path: Path
+) -> None:
+    folder = tmp_path / "stack"
+    shutil.copytree(STACK, folder)
+    environment = server.environment
+    config = write_cli_config(tmp_path, Settings().tf_plugin_dir)
+    if config is not None:
+        environment["TF_CLI_CONFIG_FILE"] = str(config)
+
+    def run(*arguments: str) -> int:
+        command = [terraform, *arguments, "-no-color", "-input=false"]
+        done = subprocess.run(
+            command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode in {0, 2}, done.stdout + done.stderr + server.log()[-3000:]
+        print(done.stdout)
+        return done.returncode
+
+    server.client("s3").create_bucket(Bucket="gateway-stack-state")
+    run("init")
+    run("apply", "-auto-approve")
+    assert run("plan", "-detailed-exitcode") == NO_CHANGES
+    server.kill()
+    server.start()
+    assert run("plan", "-detailed-exitcode") == NO_CHANGES
+    run("destroy", "-auto-approve")
+    buckets = server.client("s3").list_buckets()["Buckets"]
+    assert [b["Name"] for b in buckets] == ["gateway-stack-state"]
+    assert "replay_diverged" not in server.log()
