@@ -93,7 +93,7 @@ class Target:
     requests: int = 0
     server: ThreadingHTTPServer | None = None
 
-    def start(self) -> "Target":
+    def start(self) -> "Target":  # noqa: C901  the handler's few branches
         target = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -111,6 +111,8 @@ class Target:
                     target.last_probe_path = self.path
                     return self.answer(target.health_status, {})
                 target.requests += 1
+                if self.headers.get("upgrade") == "websocket":
+                    return self.echo()
                 if target.is_rude:
                     self.close_connection = True
                     return None
@@ -136,6 +138,15 @@ class Target:
                 self.send_header("X-Target", target.name)
                 self.end_headers()
                 self.wfile.write(data)
+
+            def echo(self) -> None:
+                self.send_response(101)
+                self.send_header("Connection", "Upgrade")
+                self.send_header("Upgrade", "websocket")
+                self.end_headers()
+                self.wfile.flush()
+                self.wfile.write(self.rfile.readline())
+                self.close_connection = True
 
             def log_message(self, *args: object) -> None:
                 pass

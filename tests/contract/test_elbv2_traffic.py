@@ -1,13 +1,17 @@
 """Real traffic through load balancers made with boto3, served by a real Envoy."""
 
 import re
+import socket
+import ssl
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
-from elbv2_server import Alb, World, fixed, forward, world
+from elbv2_server import Alb, World, await_true, fixed, forward, world
+from elbv2_tls import self_signed
 
 
 @pytest.fixture(scope="module")
@@ -347,3 +351,106 @@ def test_a_new_weight_is_in_effect_when_the_call_returns(alb: Alb, made: World) 
             )
             time.sleep(0.05)  # the promise: within 50 ms
             assert session.get(alb.url()).headers["x-target"] == winner
+
+
+def test_sticky_targets_keep_a_client_with_its_first_target(alb: Alb, made: World) -> None:
+    group = alb.group("stay")
+    alb.elb.modify_target_group_attributes(
+        TargetGroupArn=group, Attributes=[{"Key": "stickiness.enabled", "Value": "true"}]
+    )
+    alb.listener(group)
+    targets = [made.target(str(number)) for number in range(2)]
+    alb.register(group, *targets)
+    alb.await_healthy(group, *targets)
+    firsts = {}
+    for _ in range(10):
+        with requests.Session() as session:
+            session.trust_env = False
+            first = session.get(alb.url()).headers["x-target"]
+            cookie = session.cookies["AWSALB"]
+            assert {session.get(alb.url()).headers["x-target"] for _ in range(5)} == {first}
+            firsts[first] = cookie
+    assert set(firsts) == {"0", "1"}
+    gone = targets.pop(0)
+    alb.elb.deregister_targets(TargetGroupArn=group, Targets=[{"Id": gone.address}])
+    answer = alb.get(headers={"Cookie": f"AWSALB={firsts['0']}"})
+    assert answer.headers["x-target"] == "1"
+
+
+@pytest.mark.parametrize("check_protocol", ["HTTP", "HTTPS"])
+def test_targets_may_speak_tls_and_be_probed_without(
+    alb: Alb, made: World, tmp_path: Path, check_protocol: str
+) -> None:
+    key, certificate = self_signed(tmp_path, "target.example.com")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    target = made.target("tls")
+    assert target.server is not None
+    target.server.socket = context.wrap_socket(target.server.socket, server_side=True)
+    prober = made.target("prober")
+    settings = {"HealthCheckProtocol": check_protocol}
+    if check_protocol == "HTTP":
+        prober.stop()
+        prober.address, prober.port = target.address, 0
+        prober.start()
+        settings["HealthCheckPort"] = str(prober.port)
+    group = alb.group("tls", Protocol="HTTPS", **settings)
+    alb.listener(group)
+    alb.register(group, target)
+    alb.await_healthy(group, target)
+    assert alb.get().json()["target"] == "tls"
+    assert (prober if check_protocol == "HTTP" else target).probes > 0
+
+
+def test_header_fields_with_odd_names_are_dropped_on_request(alb: Alb, made: World) -> None:
+    key = "routing.http.drop_invalid_header_fields.enabled"
+    group = alb.group("odd")
+    alb.listener(group)
+    target = made.target("odd")
+    alb.register(group, target)
+    alb.await_healthy(group, target)
+    odd = {"X_Odd": "1"}
+    assert alb.get(headers=odd).json()["headers"]["x_odd"] == "1"
+    alb.elb.modify_load_balancer_attributes(
+        LoadBalancerArn=alb.arn, Attributes=[{"Key": key, "Value": "true"}]
+    )
+    await_true(lambda: "x_odd" not in alb.get(headers=odd).json()["headers"], "it is dropped")
+
+
+def test_a_header_that_is_too_large_is_400(alb: Alb) -> None:
+    alb.listener(fixed("x"))
+    answer = alb.get(headers={"X-Large": "x" * 70_000})
+    assert_answered_by_the_load_balancer(answer, "400 Bad Request")
+
+
+def test_response_headers_are_set_as_attributes_say(alb: Alb) -> None:
+    listener = alb.listener(fixed("x"))
+    prefix = "routing.http.response."
+    alb.elb.modify_listener_attributes(
+        ListenerArn=listener,
+        Attributes=[
+            {"Key": f"{prefix}server.enabled", "Value": "false"},
+            {"Key": f"{prefix}content_security_policy.header_value", "Value": "a 100% 'self'"},
+        ],
+    )
+    answer = alb.get()
+    assert "server" not in answer.headers
+    assert answer.headers["content-security-policy"] == "a 100% 'self'"
+
+
+def test_a_websocket_passes(alb: Alb, made: World) -> None:
+    group = alb.group("ws")
+    alb.listener(group)
+    target = made.target("ws")
+    alb.register(group, target)
+    alb.await_healthy(group, target)
+    with socket.create_connection(alb.address(), timeout=5) as client:
+        client.sendall(
+            b"GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+        )
+        stream = client.makefile("rb")
+        assert b" 101 " in stream.readline()
+        while stream.readline() != b"\r\n":
+            pass
+        client.sendall(b"hello\n")
+        assert stream.readline() == b"hello\n"

@@ -114,7 +114,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "stickiness.type": ("lb_cookie", "app_cookie"),
 }
 _UNBUILT: Mapping[str, str] = {
-    "stickiness.enabled": "true",
+    "stickiness.type": "app_cookie",
     "load_balancing.algorithm.anomaly_mitigation": "on",
 }
 """Values that would promise what the data plane does not do."""

@@ -81,7 +81,8 @@ def envoy_command(
 
 def write_bootstrap(envoy_dir: Path, ads_socket: Path) -> Path:
     """Write Envoy's bootstrap file and return its path. Safe to repeat."""
-    admin = admin_socket(envoy_dir)
+    ads_socket = ads_socket.absolute()
+    admin = admin_socket(envoy_dir.absolute())
     for path in (admin, ads_socket):
         check_socket_path(path)
     envoy_dir.mkdir(parents=True, exist_ok=True)

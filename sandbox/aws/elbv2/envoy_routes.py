@@ -5,8 +5,10 @@ One catch-all virtual host whose routes stand in priority order, the default act
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sandbox.aws.elbv2.attributes import LISTENER_HTTP, LOAD_BALANCER, RESPONSE_HEADER_ATTRIBUTES
+from sandbox.aws.elbv2.envoy_parts import config, header, typed
 from sandbox.aws.elbv2.records import (
     Action,
     Condition,
@@ -26,8 +28,17 @@ SOURCE_HEADER = "x-sandbox-elb-source"
 """Written over by every listener with the client's address, so no client can forge it."""
 SERVER = "awselb/2.0"
 LUA_FILTER = "envoy.filters.http.lua"
+STICKY_FILTER = "envoy.filters.http.stateful_session"
 _STICKY_COOKIES = ("AWSALBTG", "AWSALBTGCORS")
 _DEFAULT_STICKINESS_S = 86400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StickyTargets:
+    """A target group whose clients stay with their target (`stickiness.type` lb_cookie)."""
+
+    target_group_arn: str
+    duration_s: int
 
 
 def listener_name(listener: Listener) -> str:
@@ -35,22 +46,20 @@ def listener_name(listener: Listener) -> str:
     return listener.arn.partition(":listener/")[2]
 
 
-def header(name: str, value: str, *, append: bool = False) -> JsonObject:
-    """Return a header to set, or with `append` to add to."""
-    action = "APPEND_IF_EXISTS_OR_ADD" if append else "OVERWRITE_IF_EXISTS_OR_ADD"
-    return {"header": {"key": name, "value": value}, "append_action": action}
-
-
 def route_configuration(
-    load_balancer: LoadBalancer, listener: Listener, rules: Sequence[Rule]
+    load_balancer: LoadBalancer,
+    listener: Listener,
+    rules: Sequence[Rule],
+    sticky: Sequence[StickyTargets] = (),
 ) -> JsonObject:
     """Return the RouteConfiguration of a listener."""
+    maker = _RouteMaker(load_balancer, listener, sticky)
     routes = [
         route
         for rule in sorted(rules, key=lambda rule: rule.priority)
-        for route in action_routes(load_balancer, listener, str(rule.priority), rule)
+        for route in maker.routes(str(rule.priority), rule.action, rule.conditions)
     ]
-    routes += action_routes(load_balancer, listener, "default", None)
+    routes += maker.routes("default", listener.default_action, ())
     return {
         "name": listener_name(listener),
         "virtual_hosts": [{"name": "rules", "domains": ["*"], "routes": routes}],
@@ -105,70 +114,93 @@ def _server_header_removal(listener: Listener) -> JsonObject:
     return {}
 
 
-def action_routes(
-    load_balancer: LoadBalancer, listener: Listener, name: str, rule: Rule | None
-) -> list[JsonObject]:
-    """Return the routes of one rule, or of the default action where `rule` is None."""
-    action = listener.default_action if rule is None else rule.action
-    match: dict[str, object] = {"prefix": "/"}
-    if rule is not None:
-        match["headers"] = [matcher(condition) for condition in rule.conditions]
-    base = {"name": name, "match": match}
-    return [{**base, **route} for route in _outcomes(load_balancer, listener, action, match)]
+class _RouteMaker:
+    """Makes the routes of one listener's rules."""
 
-
-def _outcomes(
-    load_balancer: LoadBalancer, listener: Listener, action: Action, match: JsonObject
-) -> list[JsonObject]:
-    if action.redirect is not None:
-        return [redirect(listener, action.redirect)]
-    if action.fixed_response is not None:
-        return [fixed_response(action.fixed_response)]
-    assert action.forward is not None  # noqa: S101  an Action has exactly one of the three
-    return forward(load_balancer, action.forward, match)
-
-
-def forward(load_balancer: LoadBalancer, config: Forward, match: JsonObject) -> list[JsonObject]:
-    """Return the routes of a forward action: stickiness first, then the weights."""
-    settings = {**LOAD_BALANCER, **load_balancer.attributes}
-    base: JsonObject = {
-        "timeout": "0s",
-        "idle_timeout": f"{settings['idle_timeout.timeout_seconds']}s",
-        "cluster_not_found_response_code": "SERVICE_UNAVAILABLE",
-    }
-    live = [group for group in config.target_groups if group.effective_weight > 0]
-    if not live:
-        # Unverified: a rule whose groups all weigh 0 has nowhere to forward to.
-        return [unavailable()]
-    if len(live) == 1:
-        return [{"route": {**base, "cluster": live[0].arn}}]
-    duration_s = config.stickiness_duration_s or _DEFAULT_STICKINESS_S
-    sticky = config.stickiness_enabled
-    clusters = [
-        {
-            "name": group.arn,
-            "weight": group.effective_weight,
-            **({"response_headers_to_add": _set_cookies(group, duration_s)} if sticky else {}),
+    def __init__(
+        self, load_balancer: LoadBalancer, listener: Listener, sticky: Sequence[StickyTargets]
+    ) -> None:
+        settings = {**LOAD_BALANCER, **load_balancer.attributes}
+        self._listener = listener
+        self._sticky = {item.target_group_arn: item for item in sticky}
+        self._base: JsonObject = {
+            "timeout": "0s",
+            "idle_timeout": f"{settings['idle_timeout.timeout_seconds']}s",
+            "cluster_not_found_response_code": "SERVICE_UNAVAILABLE",
         }
-        for group in live
-    ]
-    weighted = {"route": {**base, "weighted_clusters": {"clusters": clusters}}}
-    if not sticky:
-        return [weighted]
-    return [_bearer_route(group, base, match, duration_s) for group in live] + [weighted]
+
+    def routes(
+        self, name: str, action: Action, conditions: Sequence[Condition]
+    ) -> list[JsonObject]:
+        """Return the routes of one rule, or of the default action without conditions."""
+        matchers = [matcher(condition) for condition in conditions]
+        if action.redirect is not None:
+            outcomes = [redirect(self._listener, action.redirect)]
+        elif action.fixed_response is not None:
+            outcomes = [fixed_response(action.fixed_response)]
+        else:
+            assert action.forward is not None  # noqa: S101  exactly one of the three is set
+            outcomes = self._forward(action.forward, matchers)
+        match: JsonObject = {"prefix": "/", **({"headers": matchers} if matchers else {})}
+        return [{"name": name, "match": match, **outcome} for outcome in outcomes]
+
+    def _forward(self, forward: Forward, matchers: list[JsonObject]) -> list[JsonObject]:
+        """Return the routes of a forward action: stickiness first, then the weights."""
+        live = [group for group in forward.target_groups if group.effective_weight > 0]
+        if not live:
+            # Unverified: a rule whose groups all weigh 0 has nowhere to forward to.
+            return [unavailable()]
+        if len(live) == 1:
+            return [self._to_one(live[0])]
+        duration_s = forward.stickiness_duration_s or _DEFAULT_STICKINESS_S
+        cookies = {
+            group.arn: {"response_headers_to_add": _set_cookies(group, duration_s)}
+            for group in live
+            if forward.stickiness_enabled
+        }
+        clusters = [
+            {
+                "name": group.arn,
+                "weight": group.effective_weight,
+                **cookies.get(group.arn, {}),
+                **self._stays(group),
+            }
+            for group in live
+        ]
+        bearers = [
+            {
+                **self._to_one(group),
+                "match": {"prefix": "/", "headers": [*matchers, _bears(group)]},
+                **cookies[group.arn],
+            }
+            for group in live
+            if group.arn in cookies
+        ]
+        return [*bearers, {"route": {**self._base, "weighted_clusters": {"clusters": clusters}}}]
+
+    def _to_one(self, group: WeightedTargetGroup) -> JsonObject:
+        return {"route": {**self._base, "cluster": group.arn}, **self._stays(group)}
+
+    def _stays(self, group: WeightedTargetGroup) -> JsonObject:
+        sticky = self._sticky.get(group.arn)
+        if sticky is None:
+            return {}
+        cookie = {"name": "AWSALB", "path": "/", "ttl": f"{sticky.duration_s}s"}
+        package = "http.stateful_session.cookie.v3"
+        state = typed(
+            "envoy.http.stateful_session.cookie",
+            f"{package}.CookieBasedSessionState",
+            cookie=cookie,
+        )
+        per_route = config(
+            "filters.http.stateful_session.v3.StatefulSessionPerRoute",
+            stateful_session={"session_state": state},
+        )
+        return {"typed_per_filter_config": {STICKY_FILTER: per_route}}
 
 
-def _bearer_route(
-    group: WeightedTargetGroup, base: JsonObject, match: JsonObject, duration_s: int
-) -> JsonObject:
-    cookie = f"(?:.*;\\s*)?AWSALBTG={_cookie_value(group)}(?:;.*)?"
-    conditions = match.get("headers", [])
-    assert isinstance(conditions, list)  # noqa: S101  made by action_routes
-    return {
-        "match": {**match, "headers": [*conditions, _header_matcher("cookie", cookie)]},
-        "route": {**base, "cluster": group.arn},
-        "response_headers_to_add": _set_cookies(group, duration_s),
-    }
+def _bears(group: WeightedTargetGroup) -> JsonObject:
+    return _header_matcher("cookie", f"(?:.*;\\s*)?AWSALBTG={_cookie_value(group)}(?:;.*)?")
 
 
 def _cookie_value(group: WeightedTargetGroup) -> str:
@@ -210,35 +242,35 @@ def error_page(status: int) -> str:
     )
 
 
-def fixed_response(config: FixedResponse) -> JsonObject:
+def fixed_response(fixed: FixedResponse) -> JsonObject:
     """Return the route of a fixed-response action."""
     return {
         "direct_response": {
-            "status": int(config.status_code),
-            **({"body": {"inline_string": config.message_body}} if config.message_body else {}),
+            "status": int(fixed.status_code),
+            **({"body": {"inline_string": fixed.message_body}} if fixed.message_body else {}),
         },
         "response_headers_to_add": [
             header("server", SERVER),
-            header("content-type", config.content_type or "text/plain"),
+            header("content-type", fixed.content_type or "text/plain"),
         ],
     }
 
 
-def redirect(listener: Listener, config: Redirect) -> JsonObject:
+def redirect(listener: Listener, wanted: Redirect) -> JsonObject:
     """Return the route of a redirect action.
 
     Envoy's own redirect has no placeholders; the listener's Lua filter answers from this
     metadata before the route's own answer is reached.
     """
-    status = 302 if config.status_code == "HTTP_302" else 301
+    status = 302 if wanted.status_code == "HTTP_302" else 301
     template = {
         "status": str(status),
         "body": error_page(status),
-        "protocol": config.protocol.lower(),
-        "host": config.host,
-        "port": config.port,
-        "path": config.path,
-        "query": config.query,
+        "protocol": wanted.protocol.lower(),
+        "host": wanted.host,
+        "port": wanted.port,
+        "path": wanted.path,
+        "query": wanted.query,
         "listener_protocol": listener.protocol.lower(),
         "listener_port": str(listener.port),
     }

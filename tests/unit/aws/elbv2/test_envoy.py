@@ -18,8 +18,8 @@ from records_for_tests import (
     target,
 )
 
-from sandbox.aws.elbv2 import envoy
-from sandbox.aws.elbv2.envoy_routes import route_configuration
+from sandbox.aws.elbv2 import envoy, envoy_clusters
+from sandbox.aws.elbv2.envoy_routes import StickyTargets, route_configuration
 from sandbox.aws.elbv2.records import HealthCheckSettings
 from sandbox.aws.elbv2.xds import Kind, encode
 from sandbox.aws.ports import Certificate
@@ -41,11 +41,11 @@ WEIGHTED = forward((BLUE, 90), (GREEN, 10))
 CASES: dict[str, tuple[Kind, JsonObject]] = {
     "cluster": (
         Kind.CLUSTER,
-        envoy.cluster(group(), is_used=True, time_scale=TimeScale(1), health_log=LOG),
+        envoy_clusters.cluster(group(), is_used=True, time_scale=TimeScale(1), health_log=LOG),
     ),
     "cluster_scaled": (
         Kind.CLUSTER,
-        envoy.cluster(
+        envoy_clusters.cluster(
             group(
                 protocol_version="HTTP2",
                 attributes={
@@ -60,12 +60,15 @@ CASES: dict[str, tuple[Kind, JsonObject]] = {
     ),
     "cluster_unused": (
         Kind.CLUSTER,
-        envoy.cluster(group(), is_used=False, time_scale=TimeScale(1), health_log=LOG),
+        envoy_clusters.cluster(group(), is_used=False, time_scale=TimeScale(1), health_log=LOG),
     ),
-    "endpoints": (Kind.ENDPOINTS, envoy.endpoints(group(), [target(), target("127.10.0.2")])),
+    "endpoints": (
+        Kind.ENDPOINTS,
+        envoy_clusters.endpoints(group(), [target(), target("127.10.0.2")]),
+    ),
     "endpoints_check_port": (
         Kind.ENDPOINTS,
-        envoy.endpoints(group(health_check=HealthCheckSettings(port="9000")), [target()]),
+        envoy_clusters.endpoints(group(health_check=HealthCheckSettings(port="9000")), [target()]),
     ),
     "secret": (Kind.SECRET, envoy.secret(CERTIFICATE)),
     "listener_http": (Kind.LISTENER, envoy.listener(ALB, listener(FIXED))),
@@ -82,6 +85,15 @@ CASES: dict[str, tuple[Kind, JsonObject]] = {
     "routes_sticky": (
         Kind.ROUTES,
         route_configuration(ALB, listener(forward((BLUE, 1), (GREEN, 1), stickiness_s=60)), ()),
+    ),
+    "routes_sticky_targets": (
+        Kind.ROUTES,
+        route_configuration(
+            ALB,
+            listener(WEIGHTED),
+            (),
+            [StickyTargets(target_group_arn=BLUE, duration_s=60)],
+        ),
     ),
     "routes_no_weight": (
         Kind.ROUTES,
@@ -111,11 +123,11 @@ CASES: dict[str, tuple[Kind, JsonObject]] = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_resources_are_as_recorded(name: str, request: pytest.FixtureRequest) -> None:
+def test_resources_are_as_recorded(name: str, *, update_golden: bool) -> None:
     _, resource = CASES[name]
     file = GOLDEN / f"{name}.json"
     text = json.dumps(resource, indent=1, sort_keys=True) + "\n"
-    if request.config.getoption("--update-golden", default=False):
+    if update_golden:
         file.write_text(text)
     assert text == file.read_text()
 
@@ -143,7 +155,7 @@ def test_probe_timeouts_stay_long_enough_for_a_busy_laptop(
     timeout_s: int, factor: float, expected: float
 ) -> None:
     check = HealthCheckSettings(timeout_s=timeout_s)
-    assert envoy.probe_timeout_s(check, TimeScale(factor)) == expected
+    assert envoy_clusters.probe_timeout_s(check, TimeScale(factor)) == expected
 
 
 @pytest.mark.parametrize(
@@ -155,4 +167,4 @@ def test_probe_timeouts_stay_long_enough_for_a_busy_laptop(
     ],
 )
 def test_matchers_are_inclusive_ranges(matcher: str, expected: list[tuple[int, int]]) -> None:
-    assert envoy.status_ranges(matcher) == expected
+    assert envoy_clusters.status_ranges(matcher) == expected
