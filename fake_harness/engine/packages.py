@@ -118,7 +118,9 @@ def _ecs_params(context: StepContext) -> JsonObject:
             row.type: row.rollback_data for row in _earlier(context) if row.rollback_data
         },
         "earlierOutputs": {
-            row.type: row.outcomes["output"] for row in _earlier(context) if row.outcomes
+            row.type: row.outcomes["output"]
+            for row in _earlier(context)
+            if "output" in row.outcomes
         },
     }
 

@@ -138,7 +138,7 @@ def _outcomes(result: JsonObject) -> dict[str, object]:
     outputs = result.get("outputs")
     variables = result.get("outputVariables")
     output: dict[str, object] = dict(outputs) if isinstance(outputs, Mapping) else {}
-    if isinstance(variables, Mapping) and (variables or "outputVariables" not in output):
+    if isinstance(variables, Mapping) and variables:
         output["outputVariables"] = dict(variables)
     return {"output": output} if output else {}
 
