@@ -3,6 +3,7 @@
 It asks the system by binding and letting go. Listening itself is Envoy's.
 """
 
+import errno
 import ipaddress
 import itertools
 import socket
@@ -15,22 +16,27 @@ _MAPPED_OFFSET = 8000
 
 def can_bind(address: str, port: int) -> bool:
     """Tell whether this process, and so Envoy as the same user, could listen there."""
+    return _try_to_bind(address, port) == 0
+
+
+def _try_to_bind(address: str, port: int) -> int:
+    """Return 0, or the system's error number."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         # As Envoy does: connections that linger after a restart do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((address, port))
             probe.listen(1)
-        except OSError:
-            return False
-        return True
+        except OSError as error:
+            return error.errno or errno.EINVAL
+        return 0
 
 
 def free_address(network: str, taken: Collection[str]) -> str:
     """Return the lowest address of `network` that no load balancer of ours has.
 
-    An address on which something foreign holds port 80, 443 or their mapped ports is left
-    out, as long as there are others.
+    An address on which something foreign, as another sandbox, holds port 80, 443 or their
+    mapped ports is left out, as long as there are others.
 
     Raises:
         AwsError: TooManyLoadBalancers when the network is full.
@@ -44,7 +50,8 @@ def free_address(network: str, taken: Collection[str]) -> str:
 
 
 def _is_unused(address: str) -> bool:
-    return all(can_bind(address, _MAPPED_OFFSET + port) for port in (80, 443))
+    ports = (port + offset for port in (80, 443) for offset in (0, _MAPPED_OFFSET))
+    return all(_try_to_bind(address, port) != errno.EADDRINUSE for port in ports)
 
 
 def bindable_port(address: str, port: int, taken: Collection[int]) -> int:
