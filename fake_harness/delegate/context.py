@@ -118,6 +118,11 @@ class StepContext:
         """Write one line to the step's log (or to the open command unit's)."""
         self._log.write(line, level)
 
+    def with_last_line(self, message: str) -> str:
+        """Return a failure's message with what the step said last, which is mostly the reason."""
+        last = self._log.last_line
+        return f"{message}: {last}" if last else message
+
     @contextmanager
     def unit(self, name: str) -> Iterator[None]:
         """Open a command unit: its own log section and progress entry."""
@@ -183,6 +188,7 @@ class StepLog:
 
     def __init__(self, task_dir: Path, mask: Masker) -> None:
         self.unit = ""
+        self.last_line = ""
         self._mask = mask
         self._pos: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -202,6 +208,8 @@ class StepLog:
             }
             self._file.write(json.dumps({"unit": self.unit, "row": row}) + "\n")
             self._file.flush()
+            if line.strip():
+                self.last_line = self._mask(line.strip())
 
     def close(self) -> None:
         """Close the file."""

@@ -87,7 +87,7 @@ def test_a_failed_script_names_its_exit_code(
     manager.script(task, "echo before; exit 3")
     result = manager.result(task)
     assert result["status"] == "FAILED"
-    assert result["failure"]["message"] == "Command execution failed with exit code 3"
+    assert result["failure"]["message"] == "Command execution failed with exit code 3: before"
     assert manager.lines(task)[0] == "before"
 
 

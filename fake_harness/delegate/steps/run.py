@@ -38,9 +38,10 @@ def run(context: StepContext) -> StepResult:
         stops_at_failure=True,
     )
     end = run_script(context, script)
+    message = context.with_last_line(f"Command exited with code {end.exit_code}")
     outputs = read_reports(context)
     if end.exit_code != 0:
-        error = StepFailedError(f"Command exited with code {end.exit_code}", "APPLICATION_ERROR")
+        error = StepFailedError(message, "APPLICATION_ERROR")
         error.outputs = outputs
         raise error
     return StepResult(

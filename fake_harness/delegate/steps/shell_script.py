@@ -42,7 +42,7 @@ def shell_script(context: StepContext) -> StepResult:
         )
         if end.exit_code != 0:
             message = f"Command execution failed with exit code {end.exit_code}"
-            raise StepFailedError(message, "APPLICATION_ERROR")
+            raise StepFailedError(context.with_last_line(message), "APPLICATION_ERROR")
     secret = tuple(name for name, row in outputs.items() if row.get("type") == "Secret")
     kept = {name: value for name, value in end.outputs.items() if name in outputs}
     return StepResult(output_variables=kept, secret_outputs=secret)
