@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import Connection, Engine, text
 
 from fake_harness.engine.apply import apply, apply_fault
-from fake_harness.engine.commands import Command, Launch, Start
+from fake_harness.engine.commands import Begin, Command, Finish, Launch, Start
 from fake_harness.engine.decide import decide
 from fake_harness.engine.index import PlanIndex
 from fake_harness.engine.load import load_world
@@ -167,6 +167,7 @@ class EngineLoop:
             with transaction(self.database) as connection:
                 self._check_lease(connection)
                 apply(connection, command, run)
+            _note(command, run)
         except LeaseLostError:
             raise
         except Exception as error:
@@ -204,6 +205,15 @@ class EngineLoop:
         lease = leases.get_lease(connection, LEASE)
         if lease is None or lease.owner != self.owner:
             raise LeaseLostError
+
+
+def _note(command: Command, run: Run) -> None:
+    """Log the two changes that a person asks about; the rest is in the event table."""
+    facts = {"plan_execution_id": run.execution.id, "pipeline": run.execution.pipeline}
+    if isinstance(command, Begin):
+        log.info("execution_started", **facts)
+    elif isinstance(command, Finish):
+        log.info("execution_ended", status=command.to.value, **facts)
 
 
 def _is_dead(owner: str) -> bool:

@@ -23,7 +23,7 @@ from fake_harness.store import (
     tables,
 )
 from fake_harness.store.approvals import Activity
-from fake_harness.store.database import create_tables, open_database, transaction
+from fake_harness.store.database import open_database, transaction
 from fake_harness.store.entities import Entity, EntityContent, EntityKey
 from fake_harness.store.executions import NewExecution, PlanExecution
 from fake_harness.store.node_executions import NodeExecution
@@ -46,13 +46,14 @@ class Clock:
 
 
 class EngineUnderTest:
-    """`answers[step identifier]` is a result, or a list of results, one an attempt."""
+    """An engine on the database in `folder`, whose tables are there.
+
+    `answers[step identifier]` is a result, or a list of results, one an attempt.
+    """
 
     def __init__(self, folder: Path, *, time_scale: float = 1.0) -> None:
         self.now = Clock()
         self.database: Engine = open_database(f"sqlite:///{folder / 'harness.db'}")
-        assert tables.entities is not None
-        create_tables(self.database)
         self.cipher: Cipher = load_cipher(folder / "master.key")
         self.time_scale = time_scale
         self.loop = self.new_loop()
