@@ -3,9 +3,10 @@
 Paths as the real agent's; bodies are JSON instead of Kryo (docs/architecture.md).
 """
 
+import math
 import time
 
-from flask import Blueprint, jsonify, request
+from flask import Blueprint, g, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
@@ -18,7 +19,6 @@ from fake_harness.store.markers import SecretScope, with_secrets
 
 blueprint = Blueprint("agent", __name__, url_prefix="/api")
 
-_POLL_S = 0.05
 _LONGEST_POLL_S = 25.0
 
 
@@ -43,7 +43,7 @@ def authorize_delegate() -> str:
 
 @blueprint.before_request
 def _authorize() -> None:
-    authorize_delegate()
+    g.token_name = authorize_delegate()
 
 
 @blueprint.post("/agent/delegates/register")
@@ -55,7 +55,7 @@ def register() -> ResponseReturnValue:
         host_name=text(body, "hostName", ""),
         version=text(body, "version", ""),
         type=text(body, "delegateType", ""),
-        token_name=authorize_delegate(),
+        token_name=g.token_name,
         tags=_strings(body.get("tags")),
         supported_task_types=_strings(body.get("supportedTaskTypes")),
     )
@@ -78,17 +78,18 @@ def heartbeat() -> ResponseReturnValue:
 @blueprint.get("/agent/delegates/<delegate_id>/task-events")
 def task_events(delegate_id: str) -> ResponseReturnValue:
     """Answer tasks to take up or to stop; waits up to `waitSeconds` for the first."""
-    wait = min(float(request.args.get("waitSeconds", "0")), _LONGEST_POLL_S)
     known = set(request.args.getlist("known"))
-    deadline = time.monotonic() + wait
+    deadline = time.monotonic() + _wait_seconds()
     while True:
+        mark = backend().changes.mark()
         with backend().read() as connection:
             row = _require(connection, delegate_id)
             offers = delegate_tasks.offers(connection, row, now=now())
         fresh = [o for o in offers if o.abort or o.task_id not in known]
-        if fresh or time.monotonic() >= deadline:
+        left = deadline - time.monotonic()
+        if fresh or left <= 0:
             break
-        time.sleep(_POLL_S)
+        backend().changes.wait(mark, left)
     rows = [{"delegateTaskId": o.task_id, "abort": o.abort} for o in fresh]
     return jsonify(delegateTaskEvents=rows)
 
@@ -128,6 +129,17 @@ def report(task_id: str, delegate_id: str) -> ResponseReturnValue:
         message = f"Task [{task_id}] is not delegate [{delegate_id}]'s."
         raise HarnessError("INVALID_REQUEST", message, status=409)
     return resource(value=True)
+
+
+def _wait_seconds() -> float:
+    text_ = request.args.get("waitSeconds", "0")
+    try:
+        wait = float(text_)
+    except ValueError:
+        wait = math.nan
+    if not wait >= 0:
+        raise HarnessError("INVALID_REQUEST", f"waitSeconds: [{text_}] is not a number of seconds")
+    return min(wait, _LONGEST_POLL_S)
 
 
 def _require(connection: Connection, delegate_id: str) -> Delegate:

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from fake_harness.api import (
+    account,
     agent,
     approvals,
     connectors,
@@ -29,7 +30,7 @@ from fake_harness.api import (
     yaml_entities,
 )
 from fake_harness.api.changes import Changes
-from fake_harness.api.wire import Backend, backend, now
+from fake_harness.api.wire import Backend, backend, now, request_scope
 from fake_harness.console.views import blueprint as console
 from fake_harness.crypto import load_cipher
 from fake_harness.errors import HarnessError, YamlInvalidError
@@ -70,6 +71,7 @@ def create_app(settings: Settings) -> Flask:
         engine=engine, cipher=cipher, settings=settings, changes=Changes(engine)
     )
     for module in (
+        account,
         agent,
         approvals,
         connectors,
@@ -120,6 +122,7 @@ def _prefix(blueprint: object) -> str:
 
 def _authenticate() -> None:
     path = request.path
+    _refuse_foreign_pages()
     if path == "/" or path.startswith((*_OPEN_PREFIXES, *_WEBHOOKS)):
         return
     if path.startswith("/log-service") and request.headers.get("Authorization"):
@@ -131,6 +134,18 @@ def _authenticate() -> None:
         what = "missing" if not given else "not valid"
         message = f"The API key in header x-api-key is {what}."
         raise HarnessError("INVALID_TOKEN", message, status=401)
+    request_scope()
+
+
+def _refuse_foreign_pages() -> None:
+    """Refuse what a page of another site sent through a person's browser; clients send no Origin.
+
+    Raises:
+        HarnessError: ACCESS_DENIED (403).
+    """
+    origin = request.headers.get("Origin")
+    if origin and origin.lower() != f"{request.scheme}://{request.host}".lower():
+        raise HarnessError("ACCESS_DENIED", f"Origin [{origin}] may not call this.", status=403)
 
 
 def _harness_error(error: HarnessError) -> ResponseReturnValue:
@@ -145,7 +160,9 @@ def _harness_error(error: HarnessError) -> ResponseReturnValue:
 
 def _http_error(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
-    if status == 404:
+    if status < 400:
+        return error.get_response()
+    if status in {404, 405}:
         text = f"NotImplemented: this sandbox has no {request.method} {request.path}"
         return _envelope("RESOURCE_NOT_FOUND_EXCEPTION", text, 404, None)
     return _envelope("INVALID_REQUEST", error.description or error.name, status, None)

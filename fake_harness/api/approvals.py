@@ -1,6 +1,6 @@
 """Approval instances. Source: `/pipeline/api/approvals`, v1 approvals of an execution."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from flask import Blueprint, jsonify
 from flask.typing import ResponseReturnValue
@@ -62,7 +62,18 @@ def decide(approval_id: str, action: str, *, comments: str, inputs: Mapping[str,
         raise HarnessError("INVALID_REQUEST", f"action: [{action}] is not APPROVE or REJECT")
     activity = Activity(user=SYSTEM_USER, action=action, comments=comments, approver_inputs=inputs)
     with backend().write() as connection:
+        if action == "APPROVE":
+            _check_required(approvals.require_approval(connection, approval_id), inputs)
         return approvals.act(connection, approval_id, activity, now=now())
+
+
+def _check_required(row: Approval, inputs: Mapping[str, str]) -> None:
+    """Refuse an approval that leaves a required input empty."""
+    declared = row.spec.get("approverInputs")
+    for item in declared if isinstance(declared, Sequence) else ():
+        name = str(item["name"])
+        if item.get("required") and not (inputs.get(name) or item.get("defaultValue")):
+            raise HarnessError("INVALID_REQUEST", f"Approver input [{name}] is required.")
 
 
 def _wire(row: Approval) -> JsonObject:

@@ -1,5 +1,7 @@
 """Connectors. Source: NG API, `/ng/api/connectors`; the `spec` is kept and echoed verbatim."""
 
+from collections.abc import Mapping
+
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
@@ -46,15 +48,15 @@ def update() -> ResponseReturnValue:
 @blueprint.get("")
 def list_connectors() -> ResponseReturnValue:
     """List the connectors of the scope."""
-    return _list({})
+    return _list((), ())
 
 
 @blueprint.post("/listV2")
 def list_filtered() -> ResponseReturnValue:
-    """List with a filter body; `types` filters when it names one type."""
-    body = request.get_json(force=True, silent=True) or {}
-    types = body.get("types") or []
-    return _list({"type": str(types[0])} if len(types) == 1 else {})
+    """List with a filter body: `types`, `connectorIdentifiers`."""
+    body = request.get_json(force=True, silent=True)
+    wanted = body if isinstance(body, Mapping) else {}
+    return _list(_words(wanted.get("types")), _words(wanted.get("connectorIdentifiers")))
 
 
 @blueprint.get("/<identifier>")
@@ -84,7 +86,7 @@ def body_scope(body: JsonObject) -> Scope:
     )
 
 
-def _list(filters: dict[str, str]) -> ResponseReturnValue:
+def _list(types: tuple[str, ...], identifiers: tuple[str, ...]) -> ResponseReturnValue:
     scope = request_scope()
     query = EntityQuery(
         kind=EntityKind.CONNECTOR,
@@ -92,13 +94,18 @@ def _list(filters: dict[str, str]) -> ResponseReturnValue:
         org=scope.org,
         project=scope.project,
         search=request.args.get("searchTerm", ""),
-        body=filters,
+        identifiers=identifiers or None,
     )
     page, size = page_number(), page_size()
     with backend().read() as connection:
-        found = entities.list_page(connection, query, page=page, size=size)
-    items = [_wire(item) for item in found.items]
-    return ok(ng_page(items, found.total, page=page, size=size))
+        found = entities.list_all(connection, query)
+    items = [_wire(item) for item in found if not types or item.body.get("type") in types]
+    shown = items[page * size : (page + 1) * size]
+    return ok(ng_page(shown, len(items), page=page, size=size))
+
+
+def _words(value: object) -> tuple[str, ...]:
+    return tuple(map(str, value)) if isinstance(value, list) else ()
 
 
 def _wire(entity: Entity) -> JsonObject:

@@ -4,6 +4,9 @@ Source: `/pipeline/api/pipeline/execute`, `/pipeline/api/pipelines/execution`, a
 execute route.
 """
 
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
@@ -12,6 +15,7 @@ from fake_harness.api.graph import ExecutionRows, execution_graph, execution_sum
 from fake_harness.api.launch import Launch, launch
 from fake_harness.api.wire import (
     SYSTEM_USER,
+    Scope,
     backend,
     json_body,
     millis,
@@ -25,8 +29,8 @@ from fake_harness.api.wire import (
     text,
 )
 from fake_harness.errors import HarnessError
-from fake_harness.pipeline.plan import JsonObject
-from fake_harness.status import Status
+from fake_harness.pipeline.plan import JsonObject, NodeKind
+from fake_harness.status import BROKE, POSITIVE, Status
 from fake_harness.store import (
     delegate_tasks,
     delegates,
@@ -39,6 +43,8 @@ from fake_harness.store.executions import ExecutionQuery, PlanExecution
 from fake_harness.store.interrupts import Interrupt, InterruptType
 
 blueprint = Blueprint("executions", __name__, url_prefix="/pipeline/api")
+_RETRYABLE = BROKE | {Status.ABORTED}
+
 v1 = Blueprint("executions_v1", __name__, url_prefix="/v1/orgs/<org>/projects/<project>")
 
 
@@ -88,17 +94,58 @@ def execute_stages(identifier: str) -> ResponseReturnValue:
 @blueprint.post("/pipeline/execute/rerun/<origin>/<identifier>")
 def rerun(origin: str, identifier: str) -> ResponseReturnValue:
     """Run again with the inputs of an earlier execution, or those of the body."""
-    with backend().read() as connection:
-        first = executions.require_execution(connection, origin)
-    wish = Launch(
-        scope=request_scope(),
-        pipeline=identifier,
-        inputs_yaml=request.get_data(as_text=True) or first.inputs_yaml,
-        input_sets=first.input_set_references,
+    inputs = request.get_data(as_text=True)
+    with backend().write() as connection:
+        first = _require(connection, origin)
+        if first.pipeline != identifier:
+            message = f"Execution [{origin}] is of pipeline [{first.pipeline}]."
+            raise HarnessError("INVALID_REQUEST", message)
+        return ok(_started(launch(connection, again(first, inputs_yaml=inputs, rerun_of=origin))))
+
+
+@blueprint.post("/pipeline/execute/retry/<identifier>")
+def retry(identifier: str) -> ResponseReturnValue:
+    """Run a failed execution again from chosen stages; those before them are kept.
+
+    Source: `/pipeline/api/pipeline/execute/retry`; `runAllStages` false runs only those of
+    the named parallel stages that failed.
+    """
+    origin = request.args.get("planExecutionId", "")
+    stages = [stage for value in request.args.getlist("retryStages") for stage in value.split(",")]
+    if not stages:
+        raise HarnessError("INVALID_REQUEST", "retryStages: must not be empty")
+    inputs = request.get_data(as_text=True)
+    with backend().write() as connection:
+        first = _require(connection, origin)
+        if first.pipeline != identifier or first.status not in _RETRYABLE:
+            message = f"Execution [{origin}] is no failed execution of pipeline [{identifier}]."
+            raise HarnessError("INVALID_REQUEST", message)
+        if request.args.get("runAllStages") == "false":
+            stages = _failed_of(connection, first, stages)
+        wish = again(first, inputs_yaml=inputs, retry_of=origin, retry_stages=stages)
+        return ok(_started(launch(connection, wish)))
+
+
+def again(
+    first: PlanExecution,
+    *,
+    inputs_yaml: str = "",
+    rerun_of: str | None = None,
+    retry_of: str | None = None,
+    retry_stages: Sequence[str] = (),
+) -> Launch:
+    """Return the wish to run an execution's pipeline again, with its inputs unless others."""
+    return Launch(
+        scope=Scope(account=first.account, org=first.org, project=first.project),
+        pipeline=first.pipeline,
+        inputs_yaml=inputs_yaml or first.inputs_yaml,
+        trigger=first.trigger,
         codebase=first.codebase,
-        rerun_of=origin,
+        stages=first.stages_executed,
+        rerun_of=rerun_of,
+        retry_of=retry_of,
+        retry_stages=retry_stages,
     )
-    return ok(_run(wish))
 
 
 @v1.post("/pipelines/<identifier>/execute")
@@ -158,16 +205,7 @@ def add_interrupt(execution_id: str, name: str, node_id: str | None) -> Interrup
 @blueprint.post("/pipelines/execution/summary")
 def list_executions() -> ResponseReturnValue:
     """List executions of a project or a pipeline, newest first."""
-    scope = request_scope()
-    body = request.get_json(force=True, silent=True) or {}
-    query = ExecutionQuery(
-        account=scope.account,
-        org=scope.org or None,
-        project=scope.project or None,
-        pipeline=request.args.get("pipelineIdentifier") or None,
-        statuses=tuple(Status.from_wire(str(s)) for s in body.get("status") or ()),
-        search=request.args.get("searchTerm", ""),
-    )
+    query = _query()
     page, size = page_number(), page_size(default=20)
     with backend().read() as connection:
         found = executions.list_executions(connection, query, page=page, size=size)
@@ -180,6 +218,7 @@ def list_executions() -> ResponseReturnValue:
 def get_execution(execution_id: str) -> ResponseReturnValue:
     """Read an execution with its graph."""
     with backend().read() as connection:
+        _require(connection, execution_id)
         rows = load_rows(connection, execution_id)
     return ok(
         {
@@ -197,6 +236,7 @@ def get_node() -> ResponseReturnValue:
     identifier = request.args.get("nodeExecutionId", "")
     with backend().read() as connection:
         node = node_executions.require_node(connection, identifier)
+        _require(connection, node.plan_execution_id)
         graph = execution_graph(load_rows(connection, node.plan_execution_id))
     nodes = graph["nodeMap"]
     assert isinstance(nodes, dict)  # noqa: S101  (made by execution_graph)
@@ -208,7 +248,7 @@ def get_node() -> ResponseReturnValue:
 def get_inputs(execution_id: str) -> ResponseReturnValue:
     """Read the inputs that an execution was started with."""
     with backend().read() as connection:
-        execution = executions.require_execution(connection, execution_id)
+        execution = _require(connection, execution_id)
     return ok({"inputSetYaml": execution.inputs_yaml, "inputSetTemplateYaml": None})
 
 
@@ -233,8 +273,62 @@ def load_rows(connection: Connection, execution_id: str) -> ExecutionRows:
 
 def _run(wish: Launch) -> dict[str, object]:
     with backend().write() as connection:
-        execution = launch(connection, wish)
+        return _started(launch(connection, wish))
+
+
+def _started(execution: PlanExecution) -> dict[str, object]:
     return {"planExecution": _plan_execution(execution), "gitDetails": None}
+
+
+def _require(connection: Connection, execution_id: str) -> PlanExecution:
+    """Return an execution of the request's scope; those of other projects are not found."""
+    execution = executions.require_execution(connection, execution_id)
+    scope = request_scope()
+    elsewhere = (scope.org and scope.org != execution.org) or (
+        scope.project and scope.project != execution.project
+    )
+    if elsewhere:
+        message = f"Plan Execution with id [{execution_id}] not found"
+        raise HarnessError("RESOURCE_NOT_FOUND_EXCEPTION", message, status=404)
+    return execution
+
+
+def _failed_of(
+    connection: Connection, execution: PlanExecution, stages: Sequence[str]
+) -> list[str]:
+    rows = node_executions.list_nodes(connection, execution.id)
+    good = {n.identifier for n in rows if n.kind is NodeKind.STAGE and n.status in POSITIVE}
+    return [stage for stage in stages if stage not in good] or list(stages)
+
+
+def _query() -> ExecutionQuery:
+    """Read the filter of a list. Source: `PipelineExecutionFilterProperties`."""
+    scope = request_scope()
+    given = request.get_json(force=True, silent=True)
+    body: JsonObject = given if isinstance(given, Mapping) else {}
+    names = body.get("status")
+    try:
+        statuses = tuple(map(Status.from_wire, names if isinstance(names, list) else ()))
+    except ValueError as error:
+        raise HarnessError("INVALID_REQUEST", f"status: {error}") from error
+    between = body.get("timeRange")
+    times: JsonObject = between if isinstance(between, Mapping) else {}
+    kinds = body.get("triggerTypes")
+    return ExecutionQuery(
+        account=scope.account,
+        org=scope.org or None,
+        project=scope.project or None,
+        pipeline=request.args.get("pipelineIdentifier") or None,
+        statuses=statuses,
+        search=request.args.get("searchTerm", "") or text(body, "pipelineName", ""),
+        trigger_types=tuple(map(str, kinds)) if isinstance(kinds, list) else (),
+        created_from=_moment(times.get("startTime")),
+        created_until=_moment(times.get("endTime")),
+    )
+
+
+def _moment(value: object) -> datetime | None:
+    return datetime.fromtimestamp(value / 1000, UTC) if isinstance(value, int | float) else None
 
 
 def _plan_execution(execution: PlanExecution) -> JsonObject:

@@ -6,6 +6,7 @@ Source: `/pipeline/api/inputSets`, `/v1/orgs/{o}/projects/{p}/input-sets`.
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
+from fake_harness.api.launch import input_layers, merged_layers
 from fake_harness.api.pipelines import require_pipeline
 from fake_harness.api.wire import (
     Scope,
@@ -21,14 +22,16 @@ from fake_harness.api.wire import (
     parse_yaml,
     path_scope,
     request_scope,
+    same_identifier,
     text,
+    v1_page,
 )
 from fake_harness.errors import HarnessError
-from fake_harness.pipeline.inputs import input_template
+from fake_harness.pipeline.inputs import input_template, merge_inputs
 from fake_harness.pipeline.plan import JsonObject
 from fake_harness.pipeline.yaml_source import load_yaml
 from fake_harness.store import entities
-from fake_harness.store.entities import Entity, EntityKind, EntityQuery
+from fake_harness.store.entities import Entity, EntityKind, EntityPage, EntityQuery
 
 blueprint = Blueprint("input_sets", __name__, url_prefix="/pipeline/api/inputSets")
 v1 = Blueprint("input_sets_v1", __name__, url_prefix="/v1/orgs/<org>/projects/<project>")
@@ -52,19 +55,41 @@ def template() -> ResponseReturnValue:
     )
 
 
+@blueprint.post("/merge")
+@blueprint.post("/mergeWithTemplateYaml")
+def merge() -> ResponseReturnValue:
+    """Answer the inputs of several input sets as one document; later ones win."""
+    body = json_body()
+    scope = request_scope()
+    with backend().read() as connection:
+        entity = require_pipeline(connection, scope, _pipeline())
+        layers = input_layers(connection, scope, entity.identifier, _references(body))
+    layers.append(text(body, "lastYamlToMerge", ""))
+    complete = body.get("withMergedPipelineYaml") is True
+    merged = merge_inputs(entity.yaml, layers)
+    return ok(
+        {
+            "isErrorResponse": False,
+            "pipelineYaml": merged_layers(layers) or None,
+            "completePipelineYaml": merged if complete else None,
+            "inputSetErrorWrapper": None,
+        }
+    )
+
+
 @blueprint.post("")
 def create() -> ResponseReturnValue:
     """Create an input set from a YAML body."""
     scope, pipeline = request_scope(), _pipeline()
-    return ok(_wire(_save(scope, pipeline, request.get_data(as_text=True), exists=False)))
+    return ok(_wire(_save(scope, pipeline, request.get_data(as_text=True))))
 
 
 @blueprint.put("/<identifier>")
 def update(identifier: str) -> ResponseReturnValue:
     """Replace an input set from a YAML body."""
-    del identifier
     scope, pipeline = request_scope(), _pipeline()
-    return ok(_wire(_save(scope, pipeline, request.get_data(as_text=True), exists=True)))
+    source = request.get_data(as_text=True)
+    return ok(_wire(_save(scope, pipeline, source, identifier=identifier)))
 
 
 @blueprint.post("/overlay")
@@ -72,16 +97,16 @@ def create_overlay() -> ResponseReturnValue:
     """Create an overlay input set."""
     source = request.get_data(as_text=True)
     kind = EntityKind.OVERLAY_INPUT_SET
-    return ok(_wire(_save(request_scope(), _pipeline(), source, exists=False, kind=kind)))
+    return ok(_wire(_save(request_scope(), _pipeline(), source, kind=kind)))
 
 
 @blueprint.put("/overlay/<identifier>")
 def update_overlay(identifier: str) -> ResponseReturnValue:
     """Replace an overlay input set."""
-    del identifier
     source = request.get_data(as_text=True)
     kind = EntityKind.OVERLAY_INPUT_SET
-    return ok(_wire(_save(request_scope(), _pipeline(), source, exists=True, kind=kind)))
+    entity = _save(request_scope(), _pipeline(), source, identifier=identifier, kind=kind)
+    return ok(_wire(entity))
 
 
 @blueprint.get("/<identifier>")
@@ -113,8 +138,17 @@ def create_v1(org: str, project: str) -> ResponseReturnValue:
     """Create an input set (v1 body)."""
     source = text(json_body(), "input_set_yaml")
     scope = path_scope(org, project)
-    entity = _save(scope, request.args.get("pipeline", ""), source, exists=False)
+    entity = _save(scope, request.args.get("pipeline", ""), source)
     return jsonify(_v1(entity)), 201
+
+
+@v1.get("/input-sets")
+def list_v1(org: str, project: str) -> ResponseReturnValue:
+    """List the input sets of a pipeline (v1)."""
+    items = _all(path_scope(org, project), request.args.get("pipeline", ""))
+    page, size = page_number("page"), page_size(default=30)
+    shown = items[page * size : (page + 1) * size]
+    return v1_page([_v1(item) for item in shown], EntityPage(items=(), total=len(items)))
 
 
 @v1.get("/input-sets/<identifier>")
@@ -127,10 +161,10 @@ def get_v1(org: str, project: str, identifier: str) -> ResponseReturnValue:
 @v1.put("/input-sets/<identifier>")
 def update_v1(org: str, project: str, identifier: str) -> ResponseReturnValue:
     """Replace one input set (v1)."""
-    del identifier
     source = text(json_body(), "input_set_yaml")
     scope = path_scope(org, project)
-    return jsonify(_v1(_save(scope, request.args.get("pipeline", ""), source, exists=True)))
+    pipeline = request.args.get("pipeline", "")
+    return jsonify(_v1(_save(scope, pipeline, source, identifier=identifier)))
 
 
 @v1.delete("/input-sets/<identifier>")
@@ -154,14 +188,24 @@ def _save(
     pipeline: str,
     source: str,
     *,
-    exists: bool,
+    identifier: str = "",
     kind: EntityKind = EntityKind.INPUT_SET,
 ) -> Entity:
+    """Create the input set, or replace the one that `identifier` names.
+
+    Raises:
+        YamlInvalidError: it sets what is no runtime input of the pipeline, or sets it wrong.
+    """
     body = parse_yaml(source, _ROOTS[kind])
     key = scope.key(kind, text(body, "identifier"), pipeline)
-    write = entities.replace if exists else entities.create
+    same_identifier(key.identifier, identifier)
+    write = entities.replace if identifier else entities.create
     with backend().write() as connection:
-        require_pipeline(connection, scope, pipeline)
+        entity = require_pipeline(connection, scope, pipeline)
+        if kind is EntityKind.INPUT_SET:
+            merge_inputs(entity.yaml, source)
+        else:
+            input_layers(connection, scope, pipeline, _references(body))
         return write(connection, key, content(body, yaml=source), now=now())
 
 
@@ -186,6 +230,11 @@ def _all(scope: Scope, pipeline: str) -> list[Entity]:
             )
             rows += entities.list_all(connection, query)
     return rows
+
+
+def _references(body: JsonObject) -> list[str]:
+    value = body.get("inputSetReferences")
+    return [str(item) for item in value] if isinstance(value, list) else []
 
 
 def _wire(entity: Entity) -> JsonObject:

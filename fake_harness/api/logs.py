@@ -3,7 +3,6 @@
 Source: log-service routes and line format of lite-engine and Harness's command line.
 """
 
-import json
 import time
 from collections.abc import Iterator
 
@@ -16,7 +15,8 @@ from fake_harness.store import logs
 
 blueprint = Blueprint("logs", __name__, url_prefix="/log-service")
 
-_POLL_S = 0.2
+_GATHER_S = 0.1
+"""Lines come in bursts: wait so long for more before reading again."""
 _KEEPALIVE_S = 15.0
 _STREAM_S = 3600.0
 
@@ -24,7 +24,7 @@ _STREAM_S = 3600.0
 @blueprint.get("/blob")
 def blob() -> ResponseReturnValue:
     """Answer a log as NDJSON; `offset` (lines) goes on from there."""
-    offset = int(request.args.get("offset", "0") or "0")
+    offset = _offset("0")
     with backend().read() as connection:
         found = logs.read_lines(
             connection, request_scope().account, _key(), offset=offset, limit=1_000_000
@@ -50,13 +50,11 @@ def stream() -> ResponseReturnValue:
 @blueprint.put("/stream")
 def append() -> ResponseReturnValue:
     """Append NDJSON lines at `offset`; answers how many lines are accepted now."""
-    offset = request.args.get("offset", "")
-    if not offset.isdigit():
-        raise HarnessError("INVALID_REQUEST", "offset: must be a whole number of lines")
-    lines = [line for line in request.get_data(as_text=True).splitlines() if line]
+    offset = _offset("")
+    lines = [line for line in request.get_data(as_text=True).split("\n") if line]
     with backend().write() as connection:
         accepted = logs.append_lines(
-            connection, request_scope().account, _key(), lines=lines, offset=int(offset), now=now()
+            connection, request_scope().account, _key(), lines=lines, offset=offset, now=now()
         )
     return jsonify(lines=accepted)
 
@@ -81,6 +79,7 @@ def _events(source: Backend, account: str, key: str, offset: int) -> Iterator[st
     deadline = time.monotonic() + _STREAM_S
     silent_since = time.monotonic()
     while time.monotonic() < deadline:
+        mark = source.changes.mark()
         with source.read() as connection:
             found = logs.read_lines(connection, account, key, offset=offset)
         for line in found.lines if found else ():
@@ -92,7 +91,8 @@ def _events(source: Backend, account: str, key: str, offset: int) -> Iterator[st
         if time.monotonic() - silent_since > _KEEPALIVE_S:
             yield ": keepalive\n\n"
             silent_since = time.monotonic()
-        time.sleep(_POLL_S)
+        if source.changes.wait(mark, _KEEPALIVE_S) != mark:
+            time.sleep(_GATHER_S)
     yield "event: error\ndata: eof\n\n"
 
 
@@ -103,9 +103,8 @@ def _key() -> str:
     return key
 
 
-def plain_text(line: str) -> str:
-    """Return the text of one stored NDJSON line."""
-    try:
-        return str(json.loads(line).get("out", "")).rstrip("\n")
-    except (ValueError, AttributeError):
-        return line
+def _offset(default: str) -> int:
+    text = request.args.get("offset") or default
+    if not text.isdigit():
+        raise HarnessError("INVALID_REQUEST", "offset: must be a whole number of lines")
+    return int(text)

@@ -6,12 +6,13 @@ labelled. Source: `/pipeline/api/pipelines`, `/v1/orgs/{o}/projects/{p}/pipeline
 """
 
 import uuid
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 from sqlalchemy import Connection
 
+from fake_harness.api.templates import expand
 from fake_harness.api.wire import (
     Scope,
     backend,
@@ -25,6 +26,7 @@ from fake_harness.api.wire import (
     parse_yaml,
     path_scope,
     request_scope,
+    same_identifier,
     spring_page,
     tags,
     text,
@@ -70,10 +72,11 @@ def get(identifier: str) -> ResponseReturnValue:
     """Read one pipeline."""
     with backend().read() as connection:
         entity = require_pipeline(connection, request_scope(), identifier)
+        resolved = expand(connection, request_scope(), entity.yaml)
     return ok(
         {
             "yamlPipeline": entity.yaml,
-            "resolvedTemplatesPipelineYaml": entity.yaml,
+            "resolvedTemplatesPipelineYaml": resolved,
             "version": entity.version,
             "modules": list(_modules(entity)),
             "validateTemplateReconcileResponseDTO": None,
@@ -107,7 +110,7 @@ def list_pipelines() -> ResponseReturnValue:
 @blueprint.post("/pipelines/validate-yaml-with-schema")
 def validate_yaml() -> ResponseReturnValue:
     """Lint a YAML body."""
-    refuse_problems(lint_source(request.get_data(as_text=True)))
+    refuse_problems(lint_source(request.get_data(as_text=True), request_scope()))
     return ok(data=True)
 
 
@@ -117,8 +120,7 @@ def dry_run(org: str, project: str) -> ResponseReturnValue:
 
     Source: developer hub, "Validate pipeline changes with dry run".
     """
-    del org, project
-    problems = lint_source(text(json_body(), "pipelineYaml"))
+    problems = lint_source(text(json_body(), "pipelineYaml"), path_scope(org, project))
     rows = [
         {
             "type": "SCHEMA",
@@ -178,12 +180,14 @@ def save(scope: Scope, source: str, *, exists: bool, identifier: str = "") -> En
         YamlInvalidError: carries every problem.
         HarnessError: the identifier differs from the path's, is taken, or is unknown.
     """
-    refuse_problems(lint_source(source))
+    refuse_problems(lint_source(source, scope))
     body = parse_yaml(source, "pipeline")
     name = text(body, "identifier")
-    if identifier and name != identifier:
-        message = f"Identifier in yaml [{name}] differs from the path's [{identifier}]."
-        raise HarnessError("INVALID_REQUEST", message)
+    same_identifier(name, identifier)
+    for member, named in (("orgIdentifier", scope.org), ("projectIdentifier", scope.project)):
+        if named and text(body, member, named) != named:
+            message = f"{member} in yaml [{body[member]}] differs from the request's [{named}]."
+            raise HarnessError("INVALID_REQUEST", message)
     place = Scope(
         account=scope.account,
         org=scope.org or text(body, "orgIdentifier", ""),
@@ -196,10 +200,16 @@ def save(scope: Scope, source: str, *, exists: bool, identifier: str = "") -> En
         return write(connection, key, wanted, now=now())
 
 
-def lint_source(source: str) -> list[SchemaProblem]:
-    """Return every problem of a pipeline's YAML; a malformed document is one problem."""
+def lint_source(source: str, scope: Scope) -> list[SchemaProblem]:
+    """Return every problem of a pipeline's YAML; a malformed document is one problem.
+
+    Templates are put in place first; problems of such a pipeline have no lines.
+    """
     try:
-        return list(lint_pipeline(load_yaml(source)))
+        with backend().read() as connection:
+            expanded = expand(connection, scope, source)
+        problems = lint_pipeline(load_yaml(expanded))
+        return problems if expanded == source else [replace(p, line=None) for p in problems]
     except YamlInvalidError as error:
         return list(error.problems)
 

@@ -15,6 +15,7 @@ from fake_harness.api.wire import (
     page_size,
     parse_yaml,
     request_scope,
+    same_identifier,
     text,
 )
 from fake_harness.errors import HarnessError
@@ -35,8 +36,7 @@ def create() -> ResponseReturnValue:
 @blueprint.put("/<identifier>")
 def update(identifier: str) -> ResponseReturnValue:
     """Replace a trigger."""
-    del identifier
-    return ok(_save(exists=True))
+    return ok(_save(exists=True, identifier=identifier))
 
 
 @blueprint.get("/<identifier>")
@@ -92,7 +92,7 @@ def _key(identifier: str) -> EntityKey:
     return request_scope().key(EntityKind.TRIGGER, identifier, _pipeline())
 
 
-def _save(*, exists: bool) -> JsonObject:
+def _save(*, exists: bool, identifier: str = "") -> JsonObject:
     source = request.get_data(as_text=True)
     parse_trigger(source)
     body = parse_yaml(source, "trigger")
@@ -102,6 +102,7 @@ def _save(*, exists: bool) -> JsonObject:
         message = f"pipelineIdentifier in yaml [{named}] differs from targetIdentifier [{pipeline}]"
         raise HarnessError("INVALID_REQUEST", message)
     key = _key(text(body, "identifier"))
+    same_identifier(key.identifier, identifier)
     write = entities.replace if exists else entities.create
     with backend().write() as connection:
         require_pipeline(connection, request_scope(), pipeline)

@@ -223,7 +223,7 @@ def _is_signed(
             "INVALID_REQUEST", f"Webhook secret [{trigger.secret_identifier}] has no value."
         )
     expected = "sha256=" + hmac.new(secret, body, hashlib.sha256).hexdigest()
-    return hmac.compare_digest(expected, event.header("X-Hub-Signature-256"))
+    return hmac.compare_digest(expected.encode(), event.header("X-Hub-Signature-256").encode())
 
 
 def _who(found: TriggerMatch) -> dict[str, str]:

@@ -254,6 +254,13 @@ def parse_yaml(source: str, root: str) -> JsonObject:
     return inner
 
 
+def same_identifier(in_body: str, in_path: str) -> None:
+    """Refuse a body that names another entity than its path; no path, no check."""
+    if in_path and in_body != in_path:
+        message = f"Identifier in yaml [{in_body}] differs from the path's [{in_path}]."
+        raise HarnessError("INVALID_REQUEST", message)
+
+
 def common(entity: Entity) -> dict[str, object]:
     """Return the members that nearly every entity answer carries."""
     return {

@@ -7,7 +7,7 @@ from flask import Blueprint, redirect, request
 from flask.typing import ResponseReturnValue
 
 from fake_harness.api.approvals import decide
-from fake_harness.api.executions import add_interrupt
+from fake_harness.api.executions import add_interrupt, again
 from fake_harness.api.launch import Launch, launch
 from fake_harness.api.pipelines import require_pipeline
 from fake_harness.api.wire import Scope, backend
@@ -50,15 +50,16 @@ def rerun(execution_id: str) -> ResponseReturnValue:
     """Run again with the inputs of an execution."""
     with backend().write() as connection:
         first = executions.require_execution(connection, execution_id)
-        wish = Launch(
-            scope=Scope(account=first.account, org=first.org, project=first.project),
-            pipeline=first.pipeline,
-            inputs_yaml=first.inputs_yaml,
-            trigger=first.trigger,
-            codebase=first.codebase,
-            stages=first.stages_executed,
-            rerun_of=first.id,
-        )
+        started = launch(connection, again(first, rerun_of=first.id))
+    return _back_to(started.id)
+
+
+@blueprint.post("/console/executions/<execution_id>/retry")
+def retry(execution_id: str) -> ResponseReturnValue:
+    """Run again from the stages of the form; what came before them is kept."""
+    with backend().write() as connection:
+        first = executions.require_execution(connection, execution_id)
+        wish = again(first, retry_of=first.id, retry_stages=request.form.getlist("stage"))
         started = launch(connection, wish)
     return _back_to(started.id)
 

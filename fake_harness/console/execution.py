@@ -14,7 +14,7 @@ from fake_harness.console.text import LogLine, log_line
 from fake_harness.console.tree import Forest, TreeNode, chosen_stage, chosen_step, stage_of
 from fake_harness.pipeline.plan import JsonObject
 from fake_harness.pipeline.yaml_source import dump_yaml
-from fake_harness.status import Status
+from fake_harness.status import BROKE, Status
 from fake_harness.store import approvals, executions, interrupts, logs
 from fake_harness.store.approvals import Approval, ApprovalStatus
 from fake_harness.store.interrupts import Interrupt
@@ -102,6 +102,8 @@ class ExecutionPage:
     inputs_yaml: str
     stages_executed: tuple[str, ...]
     rerun_of: str | None
+    retry_stages: tuple[TreeNode, ...]
+    """The stages that a retry begins with; none when there is nothing to retry."""
 
 
 def execution_page(
@@ -135,6 +137,7 @@ def execution_page(
         inputs_yaml=execution.inputs_yaml,
         stages_executed=tuple(execution.stages_executed),
         rerun_of=execution.rerun_of or execution.retry_of,
+        retry_stages=_broken(columns) if execution.status.is_final else (),
     )
 
 
@@ -181,6 +184,14 @@ def node_streams(
 def unit_name(key: str) -> str:
     """Return the command unit that a log key names; empty when it names none."""
     return key.rpartition("-commandUnit:")[2] if "-commandUnit:" in key else ""
+
+
+def _broken(columns: tuple[tuple[TreeNode, ...], ...]) -> tuple[TreeNode, ...]:
+    for column in columns:
+        found = tuple(stage for stage in column if stage.status in BROKE | {Status.ABORTED})
+        if found:
+            return found
+    return ()
 
 
 def _panel(

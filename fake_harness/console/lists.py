@@ -19,6 +19,7 @@ from fake_harness.store.entities import EntityKind, EntityQuery
 from fake_harness.store.executions import ExecutionQuery, PlanExecution
 
 PAGE_SIZE = 25
+_EVENTS = {"PUSH": "Push", "PR": "Pull request", "PULL_REQUEST": "Pull request", "TAG": "Tag"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +92,7 @@ class RunningTask:
     type: str
     plan_execution_id: str
     node_execution_id: str
+    execution: str
     acquired_at: datetime | None
 
 
@@ -178,11 +180,16 @@ def trigger_words(item: PlanExecution) -> str:
         return "Retry"
     words = {
         "MANUAL": "Manual",
-        "WEBHOOK": str(item.trigger.get("event") or "Webhook"),
+        "WEBHOOK": _EVENTS.get(str(item.trigger.get("event")), "Webhook"),
         "WEBHOOK_CUSTOM": "Custom webhook",
         "SCHEDULER_CRON": "Schedule",
     }
     return words.get(item.trigger_type, item.trigger_type.capitalize())
+
+
+def _named(connection: Connection, execution_id: str) -> str:
+    item = executions.get_execution(connection, execution_id)
+    return f"{item.name} #{item.run_sequence}" if item else execution_id
 
 
 def pipeline_rows(connection: Connection, account: str) -> tuple[PipelineRow, ...]:
@@ -239,6 +246,7 @@ def delegate_rows(connection: Connection, account: str, now: datetime) -> tuple[
                     type=task.type,
                     plan_execution_id=task.plan_execution_id,
                     node_execution_id=task.node_execution_id,
+                    execution=_named(connection, task.plan_execution_id),
                     acquired_at=task.acquired_at,
                 )
                 for task in delegate_tasks.list_running(connection, row.id)

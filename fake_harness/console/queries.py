@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
+from fake_harness.console.tree import WAITING, live_status
 from fake_harness.pipeline.plan import NodeKind, Plan, PlanNode
 from fake_harness.status import Status
 from fake_harness.store.executions import PlanExecution
@@ -27,18 +28,35 @@ def stage_strips(
 ) -> dict[str, tuple[StageDot, ...]]:
     """Return the stages of each execution in order, started or not."""
     column = node_executions.c
+    waits = column.status.in_([status.value for status in WAITING])
     rows = connection.execute(
-        select(column.id, column.plan_execution_id, column.plan_node_id, column.status, column.name)
+        select(
+            column.id,
+            column.plan_execution_id,
+            column.plan_node_id,
+            column.kind,
+            column.status,
+            column.name,
+            column.fqn,
+        )
         .where(
             column.plan_execution_id.in_([item.id for item in items]),
-            column.kind == NodeKind.STAGE.value,
+            or_(column.kind == NodeKind.STAGE.value, waits),
         )
         .order_by(column.instance, column.attempt)
-    )
+    ).all()
     started: dict[tuple[str, str], list[StageDot]] = {}
-    for identifier, execution_id, plan_node_id, status, name in rows:
-        dot = StageDot(name=name, status=Status(status), id=identifier)
-        started.setdefault((execution_id, plan_node_id), []).append(dot)
+    for row in rows:
+        if row.kind != NodeKind.STAGE.value:
+            continue
+        inside = (
+            Status(other.status)
+            for other in rows
+            if other.plan_execution_id == row.plan_execution_id
+            and other.fqn.startswith(f"{row.fqn}.")
+        )
+        dot = StageDot(name=row.name, status=live_status(Status(row.status), inside), id=row.id)
+        started.setdefault((row.plan_execution_id, row.plan_node_id), []).append(dot)
     return {
         item.id: tuple(
             dot

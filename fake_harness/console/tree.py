@@ -11,6 +11,9 @@ from fake_harness.pipeline.plan import NodeKind, Plan, PlanNode
 from fake_harness.status import ACTIVE, BROKE, Status
 from fake_harness.store.node_executions import NodeExecution, latest_attempts
 
+WAITING = (Status.INTERVENTION_WAITING, Status.APPROVAL_WAITING)
+"""What waits for a person."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TreeNode:
@@ -73,19 +76,19 @@ class Forest:
         return tuple(item for _, found in shown for item in _flat(found))
 
     def _node(self, row: NodeExecution, by_id: Mapping[str, PlanNode]) -> TreeNode:
-        plan_node = by_id.get(row.plan_node_id)
+        children = self._children(by_id.get(row.plan_node_id), row)
         return TreeNode(
             id=row.id,
             kind=row.kind,
             type=row.type,
             identifier=row.identifier,
             name=row.name,
-            status=row.status,
+            status=live_status(row.status, (n.status for c in children for n in c.walk())),
             attempt=row.attempt,
             started_at=row.started_at or row.created_at,
             ended_at=row.ended_at,
             failure=str((row.failure or {}).get("message", "")),
-            children=self._children(plan_node, row),
+            children=children,
         )
 
     def _future(self, node: PlanNode) -> TreeNode:
@@ -98,6 +101,14 @@ class Forest:
             status=Status.NOT_STARTED,
             children=self._children(node, None),
         )
+
+
+def live_status(own: Status, below: Iterable[Status]) -> Status:
+    """Return what a node shows: one that runs shows that something in it waits for a person."""
+    if own is not Status.RUNNING:
+        return own
+    seen = set(below)
+    return next((status for status in WAITING if status in seen), own)
 
 
 def chosen_stage(columns: Sequence[Sequence[TreeNode]], wanted: str) -> TreeNode | None:
@@ -131,8 +142,7 @@ def stage_of(columns: Sequence[Sequence[TreeNode]], node_id: str) -> TreeNode | 
 
 def most_interesting(nodes: Sequence[TreeNode]) -> TreeNode | None:
     """Return what waits for a person, else what runs, else what broke, else the last started."""
-    waiting = {Status.APPROVAL_WAITING, Status.INTERVENTION_WAITING}
-    for wanted in (waiting, ACTIVE - {Status.QUEUED}, BROKE | {Status.ABORTED}):
+    for wanted in (frozenset(WAITING), ACTIVE - {Status.QUEUED}, BROKE | {Status.ABORTED}):
         for node in nodes:
             if node.status in wanted:
                 return node
