@@ -23,7 +23,7 @@ from sandbox.aws.moto_plane.blobs import BlobStore
 from sandbox.aws.moto_plane.journal import Entry, Journal, read_segment
 from sandbox.aws.moto_plane.moment import Moment, lived
 from sandbox.aws.wire import WireRequest, WireResponse
-from sandbox.errors import AwsError
+from sandbox.errors import AwsError, EnvironmentNotReadyError
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +34,8 @@ SNAPSHOT_ENTRIES = 1000
 SNAPSHOT_BYTES = 32 * 1024 * 1024
 SNAPSHOT_IDLE_S = 30.0
 TICK_S = 1.0
+HOLD_S = 10.0
+"""How long to wait for the last server to be gone: a killed one is, at once."""
 
 
 class DurableMoto:
@@ -233,11 +235,22 @@ def _identity(path: Path) -> dict[str, object]:
 
 
 def _hold(directory: Path) -> IO[str]:
-    """Wait until no other process holds the directory; the hold ends with the process."""
+    """Take hold of the directory for this process; the hold ends with the process.
+
+    Raises:
+        EnvironmentNotReadyError: another process keeps it.
+
+    """
     file = (directory / "lock").open("a")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        log.warning("state_held_by_another_process", extra={"directory": str(directory)})
-        fcntl.flock(file, fcntl.LOCK_EX)
-    return file
+    deadline = time.monotonic() + HOLD_S
+    while True:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                message = f"Another process holds the state of the local AWS in {directory}."
+                hint = "Stop the other sandbox, or set SANDBOX_HOME to another directory."
+                raise EnvironmentNotReadyError(message, hint=hint) from error
+            threading.Event().wait(0.05)
+        else:
+            return file
