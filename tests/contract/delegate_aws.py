@@ -7,7 +7,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -238,6 +238,11 @@ class Stage:
     outputs: dict[str, Any] = field(default_factory=dict)
     steps: int = 0
     time_scale: float = 100
+
+    def next(self) -> "Stage":
+        """Return the same stage of the next execution."""
+        folder = self.folder.with_name(self.folder.name + "-next")
+        return replace(self, folder=folder, rollback_data={}, outputs={}, steps=0)
 
     def run(self, step_type: str, *, timeout_s: float = 30, **params: object) -> StepResult:
         """Run a step to its end; raises what it raises, and keeps what it left even then."""

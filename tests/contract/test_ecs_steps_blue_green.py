@@ -233,15 +233,37 @@ def test_a_shift_left_half_done_is_taken_back_before_its_targets_are_replaced(
     shift(aborted, 25)
     made.take_calls()
     faults = watch_prod(made)
-    releases.create(releases.stage())
+    stage = releases.stage()
+    releases.create(stage)
     assert made.take_calls() == [
         "ModifyRule",
         "RegisterTaskDefinition",
         "DeleteService",
         "CreateService",
     ]
-    assert faults == []
     assert made.weights() == {"blue": 0, "green": 100}
+    shift(stage, 10)
+    stage.run(ROLLBACK)
+    assert made.weights() == {"blue": 0, "green": 100}
+    assert faults == []
+
+
+def test_a_retried_create_step_still_knows_the_scaling_of_blue(
+    made: Lab, releases: Releases
+) -> None:
+    first = releases.stage()
+    first.manifests = [*first._manifests(), SCALABLE_TARGET, SCALING_POLICY]
+    releases.create(first)
+    shift(first, 100)
+    stage = releases.stage()
+    made.world.machine.programs[stage.image] = Program(exit_code=1)
+    with pytest.raises(Exception, match="tasks failed to start"):
+        releases.create(stage)
+    assert made.scaling.targets == []
+    made.world.machine.programs.clear()
+    releases.create(stage)
+    stage.run(ROLLBACK)
+    assert [t["ResourceId"] for t in made.scaling.targets] == ["service/lab/web__1"]
 
 
 def test_update_green_service_updates_instead_of_replacing(made: Lab, releases: Releases) -> None:

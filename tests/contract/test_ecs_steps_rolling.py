@@ -69,6 +69,7 @@ def test_scaling_is_taken_away_during_an_update_and_put_back(made: Lab, stage: S
         "RegisterScalableTarget",
         "PutScalingPolicy",
     ]
+    stage = stage.next()
     stage.run("EcsRollingDeploy")
     assert made.take_calls() == [
         "RegisterTaskDefinition",
@@ -101,6 +102,7 @@ def test_rollback_of_a_first_deployment_deletes_the_service(made: Lab, stage: St
 def test_a_deployment_that_ecs_gives_up_fails_with_its_reason(made: Lab, stage: Stage) -> None:
     stage.run("EcsRollingDeploy")
     made.world.machine.programs["web:bad"] = Program(exit_code=1)
+    stage = stage.next()
     stage.image = "web:bad"
     error = stage.fails("EcsRollingDeploy")
     assert "tasks failed to start" in error.message
@@ -108,6 +110,18 @@ def test_a_deployment_that_ecs_gives_up_fails_with_its_reason(made: Lab, stage: 
     service = made.services()["web"]
     assert service["taskDefinition"].endswith("web:1")
     assert service["runningCount"] == 2
+
+
+def test_a_retried_deploy_still_knows_what_was_there_before_the_first_attempt(
+    made: Lab, stage: Stage, tmp_path: Path
+) -> None:
+    stage.run("EcsRollingDeploy")
+    second = Stage(lab=made, folder=tmp_path / "2", image="web:bad", target_group=TARGET_GROUP)
+    made.world.machine.programs["web:bad"] = Program(exit_code=1)
+    second.fails("EcsRollingDeploy")
+    second.fails("EcsRollingDeploy")
+    second.run("EcsRollingRollback")
+    assert made.services()["web"]["taskDefinition"].endswith("web:1")
 
 
 def test_a_breaker_that_rolls_back_by_itself_is_no_success(made: Lab, stage: Stage) -> None:

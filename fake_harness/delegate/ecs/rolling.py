@@ -8,6 +8,8 @@ from fake_harness.delegate.ecs.manifests import ServiceManifests
 from fake_harness.delegate.ecs.scaling import Scaling
 from fake_harness.delegate.results import JsonObject
 
+DEPLOY_STEP = "EcsRollingDeploy"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RollingState:

@@ -5,6 +5,8 @@ Source: harness.md 3.2 (EcsBlueGreenCreateServiceCommandTaskHandler); the part f
 deleted and made anew.
 """
 
+from dataclasses import replace
+
 from fake_harness.delegate.context import StepContext
 from fake_harness.delegate.ecs import blue_green, outcomes, rules, scaling, services
 from fake_harness.delegate.ecs.aws import Aws, aws_failures, connect
@@ -29,7 +31,7 @@ def create_service(context: StepContext) -> StepResult:
             release = _release(context, aws, manifests, (prod, stage, groups), found)
             context.keep_for_rollback(release.wire())
         with context.unit("Deploy"):
-            _free_the_stage(context, aws, release)
+            _free_the_stage(context, aws, prod, release)
             created = _deploy(context, aws, manifests, release, found)
             services.log_running_tasks(context, aws, release.new_service)
     outcome = {**outcomes.created(release), "isNewServiceCreated": created}
@@ -76,19 +78,30 @@ def _release(
         context.log("No service is tagged BLUE: this is the first deployment")
     else:
         context.log(f"Blue service: {blue}")
+    is_shift = context.flag("isTrafficShift")
+    prod = _settled(prod, groups, is_shift=is_shift)
     return Release(
         load_balancer=context.text("loadBalancer"),
         prod=prod,
-        stage=stage,
+        stage=prod if is_shift else stage,
         groups=groups,
-        is_traffic_shift=context.flag("isTrafficShift"),
+        is_traffic_shift=is_shift,
         defers_scaling=context.flag("enableAutoScalingInSwapStep"),
         new_service=blue_green.other_name(manifests.service_name, blue),
-        old=None if blue is None else _old(aws, manifests, found[blue]),
+        old=None if blue is None else _old(context, aws, manifests, found[blue]),
     )
 
 
-def _old(aws: Aws, manifests: ServiceManifests, blue: JsonObject) -> OldService:
+def _old(
+    context: StepContext, aws: Aws, manifests: ServiceManifests, blue: JsonObject
+) -> OldService:
+    """Return the live service as it was before this stage touched it.
+
+    A retried step finds it without its scaling, which the first attempt took away.
+    """
+    earlier = blue_green.release_of(context)
+    if earlier is not None and earlier.old and earlier.old.name == blue["serviceName"]:
+        return earlier.old
     counts = (blue.get("desiredCount"), manifests.service.get("desiredCount"))
     request = services.request_of(aws, blue)
     request["desiredCount"] = max(int(str(count or 0)) for count in counts)
@@ -96,16 +109,25 @@ def _old(aws: Aws, manifests: ServiceManifests, blue: JsonObject) -> OldService:
     return OldService(name=name, request=request, scaling=scaling.capture(aws, name))
 
 
-def _free_the_stage(context: StepContext, aws: Aws, release: Release) -> None:
+def _settled(prod: ListenerRule, groups: TargetGroups, *, is_shift: bool) -> ListenerRule:
+    """Return the prod rule as a rollback must leave it: the stage gets nothing.
+
+    An earlier shift may have been left half done; its targets are about to be replaced.
+    """
+    if not is_shift or not rules.is_shared(prod):
+        return prod
+    return replace(prod, actions=rules.shifted(prod, {groups.prod: _WHOLE, groups.stage: 0}))
+
+
+def _free_the_stage(context: StepContext, aws: Aws, found: ListenerRule, release: Release) -> None:
     """Give prod all the traffic back, where an earlier shift was left half done.
 
     Unverified: Harness does not say what it does here; replacing targets that still get a
     share of the requests would lose them.
     """
-    if release.is_traffic_shift and rules.is_shared(release.prod):
+    if found != release.prod:
         context.log("An earlier traffic shift was not finished; prod takes all back", level="WARN")
-        shares = {release.groups.prod: _WHOLE, release.groups.stage: 0}
-        rules.set_actions(context, aws, release.prod, rules.shifted(release.prod, shares))
+        rules.set_actions(context, aws, release.prod, release.prod.actions)
 
 
 def _deploy(

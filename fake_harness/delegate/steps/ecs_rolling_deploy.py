@@ -6,7 +6,7 @@ Run twice: registers another revision and updates the service again.
 from collections.abc import Mapping
 
 from fake_harness.delegate.context import StepContext
-from fake_harness.delegate.ecs import scaling, services
+from fake_harness.delegate.ecs import rolling, scaling, services
 from fake_harness.delegate.ecs.aws import Aws, aws_failures, connect
 from fake_harness.delegate.ecs.manifests import ServiceManifests, read_manifests
 from fake_harness.delegate.ecs.rolling import RollingState, own_scaling
@@ -34,20 +34,31 @@ def ecs_rolling_deploy(context: StepContext) -> StepResult:
 
 
 def _prepare(context: StepContext, aws: Aws, manifests: ServiceManifests) -> JsonObject | None:
-    """Keep the service as it is; return it, or None when there is no active one."""
+    """Keep the service as it is; return it, or None when there is no active one.
+
+    What an earlier attempt kept still holds: a retried step finds the service half changed.
+    """
     name = manifests.service_name
     found = services.describe(aws, name, include=["TAGS"]).get(name)
-    if found is None or not services.is_active(found):
+    live = found if services.is_active(found) else None
+    earlier = rolling.from_wire(context.mapping("rollbackData").get(rolling.DEPLOY_STEP))
+    if earlier is not None and earlier.service_name == name:
+        context.keep_for_rollback(earlier.wire())
+    elif live is None:
         context.log(f"Service {name} does not exist: this is its first deployment")
         context.keep_for_rollback(RollingState(service_name=name, request=None).wire())
-        return None
-    counts = (found.get("desiredCount"), manifests.service.get("desiredCount"))
-    request = services.request_of(aws, found)
+    else:
+        context.log(f"Service {name} runs {live.get('taskDefinition')}")
+        context.keep_for_rollback(_state(aws, manifests, live).wire())
+    return live
+
+
+def _state(aws: Aws, manifests: ServiceManifests, live: JsonObject) -> RollingState:
+    counts = (live.get("desiredCount"), manifests.service.get("desiredCount"))
+    request = services.request_of(aws, live)
     request["desiredCount"] = max(int(str(count or 0)) for count in counts)
-    state = RollingState(service_name=name, request=request, scaling=scaling.capture(aws, name))
-    context.keep_for_rollback(state.wire())
-    context.log(f"Service {name} runs {found.get('taskDefinition')}")
-    return found
+    name = manifests.service_name
+    return RollingState(service_name=name, request=request, scaling=scaling.capture(aws, name))
 
 
 def _update(

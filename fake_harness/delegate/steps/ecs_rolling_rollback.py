@@ -9,15 +9,13 @@ from fake_harness.delegate.ecs.aws import Aws, aws_failures, connect
 from fake_harness.delegate.ecs.rolling import RollingState
 from fake_harness.delegate.results import JsonObject, StepFailedError, StepResult
 
-_DEPLOY_STEP = "EcsRollingDeploy"
-
 
 def ecs_rolling_rollback(context: StepContext) -> StepResult:
     """Put the service back to what the deploy step found, or delete a new one."""
     with aws_failures(), context.unit("Rollback"):
         if "rollbackData" not in context.params:
             raise StepFailedError("The task package has no params.rollbackData.")
-        state = rolling.from_wire(context.mapping("rollbackData").get(_DEPLOY_STEP))
+        state = rolling.from_wire(context.mapping("rollbackData").get(rolling.DEPLOY_STEP))
         if state is None:
             context.log("No deployment was begun in this stage: nothing to roll back")
             return StepResult()
