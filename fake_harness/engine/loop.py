@@ -24,6 +24,7 @@ from fake_harness.engine.run import Run
 from fake_harness.store import leases
 from fake_harness.store.database import transaction
 from fake_harness.store.executions import active_execution_ids, require_execution
+from fake_harness.store.node_executions import NodeExecution
 
 LEASE = "engine"
 LEASE_S = 10.0
@@ -66,6 +67,8 @@ class EngineLoop:
     _since: datetime | None = None
     _renewed: float = 0.0
     _plans: dict[str, PlanIndex] = field(default_factory=dict)
+    _known: dict[str, dict[str, NodeExecution]] = field(default_factory=dict)
+    """Rows as last read, by execution; never trusted beyond their version."""
     _held_back: dict[str, datetime] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -98,6 +101,7 @@ class EngineLoop:
                 active = active_execution_ids(connection)
             for gone in self._plans.keys() - set(active):
                 del self._plans[gone]
+                self._known.pop(gone, None)
             free = [i for i in active if self._held_back.get(i, self.now()) <= self.now()]
             moved = [execution_id for execution_id in free if self._advance(execution_id)]
             if not moved:
@@ -152,13 +156,16 @@ class EngineLoop:
                 now=now,
                 time_scale=self.time_scale,
                 engine_since=self._since or now,
+                known=self._known.get(execution_id, {}),
             )
+        known = self._known[execution_id] = {node.id: node for node in world.nodes}
         run = Run(
             execution=execution,
             index=index,
             now=now,
             time_scale=self.time_scale,
             public_url=self.public_url,
+            known=known,
         )
         return run, decide(world)
 

@@ -1,7 +1,7 @@
 """One execution as `apply` sees it during one transaction: rows, scopes, contexts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -31,6 +31,8 @@ class Run:
     now: datetime
     time_scale: float
     public_url: str
+    known: Mapping[str, NodeExecution] = field(default_factory=dict)
+    """Committed rows by id, which need not be read again while their version stands."""
 
     def new_row(self, place: Place, *, attempt: int = 0) -> NodeExecution:
         """Return the row of a new attempt, not stored yet."""
@@ -67,7 +69,7 @@ class Run:
 
     def scope(self, connection: Connection, place: Place) -> NodeScope:
         """Return the expression scope of a place, from the rows as they are now."""
-        rows = node_executions.list_nodes(connection, self.execution.id)
+        rows = node_executions.list_nodes(connection, self.execution.id, known=self.known)
         view = View(
             World(
                 execution=self.execution,

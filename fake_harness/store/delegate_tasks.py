@@ -14,9 +14,10 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from fake_harness.crypto import Cipher
 from fake_harness.pipeline.plan import JsonObject
+from fake_harness.status import FINAL
 from fake_harness.store.delegates import Delegate
 from fake_harness.store.markers import seal_outputs
-from fake_harness.store.tables import delegate_tasks
+from fake_harness.store.tables import delegate_tasks, node_executions
 
 LEASE_S = 60.0
 """How long a delegate may be silent before its task counts as lost."""
@@ -273,6 +274,24 @@ def list_tasks(connection: Connection, plan_execution_id: str) -> tuple[Delegate
     statement = (
         select(delegate_tasks)
         .where(delegate_tasks.c.plan_execution_id == plan_execution_id)
+        .order_by(delegate_tasks.c.created_at, delegate_tasks.c.id)
+    )
+    return tuple(map(_task, connection.execute(statement).mappings()))
+
+
+def list_open_tasks(connection: Connection, plan_execution_id: str) -> tuple[DelegateTask, ...]:
+    """Return the tasks, ended or not, of the nodes that are not final; oldest first."""
+    final = [status.value for status in FINAL]
+    open_nodes = select(node_executions.c.id).where(
+        node_executions.c.plan_execution_id == plan_execution_id,
+        node_executions.c.status.not_in(final),
+    )
+    statement = (
+        select(delegate_tasks)
+        .where(
+            delegate_tasks.c.plan_execution_id == plan_execution_id,
+            delegate_tasks.c.node_execution_id.in_(open_nodes),
+        )
         .order_by(delegate_tasks.c.created_at, delegate_tasks.c.id)
     )
     return tuple(map(_task, connection.execute(statement).mappings()))

@@ -125,18 +125,40 @@ def set_node_status(
 def change_node(connection: Connection, node_id: str, changes: Mapping[str, object]) -> None:
     """Overwrite columns other than the status (progress, details)."""
     connection.execute(
-        update(node_executions).where(node_executions.c.id == node_id).values(dict(changes))
+        update(node_executions)
+        .where(node_executions.c.id == node_id)
+        .values({**changes, "version": node_executions.c.version + 1})
     )
 
 
-def list_nodes(connection: Connection, plan_execution_id: str) -> tuple[NodeExecution, ...]:
-    """Return every attempt of every node of an execution, in order of creation."""
-    statement = (
-        select(node_executions)
-        .where(node_executions.c.plan_execution_id == plan_execution_id)
-        .order_by(node_executions.c.created_at, node_executions.c.id)
-    )
-    return tuple(map(_node, connection.execute(statement).mappings()))
+def list_nodes(
+    connection: Connection,
+    plan_execution_id: str,
+    *,
+    known: Mapping[str, NodeExecution] | None = None,
+) -> tuple[NodeExecution, ...]:
+    """Return every attempt of every node of an execution, in order of creation.
+
+    Rows of `known` (by id, as they were committed) whose version is still the same are not
+    read again; each write makes a new version.
+    """
+    column = node_executions.c
+    here = column.plan_execution_id == plan_execution_id
+    order = (column.created_at, column.id)
+    if not known:
+        rows = connection.execute(select(node_executions).where(here).order_by(*order))
+        return tuple(map(_node, rows.mappings()))
+    versions = connection.execute(select(column.id, column.version).where(here).order_by(*order))
+    found = {row.id: _if_current(known.get(row.id), row.version) for row in versions}
+    missing = [node_id for node_id, node in found.items() if node is None]
+    if missing:
+        fresh = connection.execute(select(node_executions).where(here, column.id.in_(missing)))
+        found |= {node.id: node for node in map(_node, fresh.mappings())}
+    return tuple(node for node in found.values() if node is not None)
+
+
+def _if_current(node: NodeExecution | None, version: int) -> NodeExecution | None:
+    return node if node is not None and node.version == version else None
 
 
 def get_node(connection: Connection, node_id: str) -> NodeExecution | None:

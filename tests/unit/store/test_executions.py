@@ -137,6 +137,21 @@ def test_a_node_moves_only_from_the_statuses_that_are_allowed(connection: Connec
     assert found.outcomes == {"output": {"a": 1}}
 
 
+def test_known_rows_are_read_again_once_they_changed(connection: Connection) -> None:
+    execution = created(connection)
+    for name in ("a", "b", "c"):
+        node_executions.insert_node(connection, node(execution, name), cause="", now=NOW)
+    known = {row.id: row for row in node_executions.list_nodes(connection, execution.id)}
+    move: Any = {"allowed_from": {Status.QUEUED}, "now": NOW, "cause": ""}
+    a, b, c = (node(execution, name).id for name in ("a", "b", "c"))
+    node_executions.set_node_status(connection, a, Status.SUCCEEDED, **move)
+    node_executions.change_node(connection, b, {"failure": {"message": "m"}})
+    node_executions.insert_node(connection, node(execution, "d"), cause="", now=NOW)
+    fresh = node_executions.list_nodes(connection, execution.id, known=known)
+    assert fresh == node_executions.list_nodes(connection, execution.id)
+    assert [row is known.get(row.id) for row in fresh if row.id == c] == [True]
+
+
 def test_only_latest_attempts_count(connection: Connection) -> None:
     execution = created(connection)
     for attempt in range(3):
