@@ -1,26 +1,63 @@
 """The command line: parse, call, print; the work is done elsewhere."""
 
+import importlib
 import json
 import os
 import shlex
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import click
-from pydantic import ValidationError
 
 from sandbox import stack, terminal
 from sandbox.environments import Switch, Target, switch
 from sandbox.errors import SandboxError, UsageError
-from sandbox.lifecycle import Sandbox
-from sandbox.settings import Settings, host_environment
-from sandbox.terraform import write_cli_config
+from sandbox.settings import (
+    Settings,
+    host_environment,
+    load_settings,
+    named_fields,
+    started_settings,
+    variable,
+)
 
 F = TypeVar("F", bound=Callable[..., object])
+
+_ELSEWHERE = {
+    "sync": "sandbox.cli_workshop:sync",
+    "pipeline": "sandbox.cli_pipeline:pipeline",
+    "image": "sandbox.cli_image:image",
+    "demo": "sandbox.cli_workshop:demo",
+}
+_EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    refused, or it ended badly: the message says by whom and why
+  2    a flag, a file, a setting or a name is wrong
+  3    the machine lacks something: a program, a free port, a writable directory
+  4    not ready in time; repeating it goes on waiting
+  130  stopped by Ctrl-C
+`exec` ends with the code of its command.
+"""
+
+
+class SandboxGroup(click.Group):
+    """The commands in the order in which one meets them; some are loaded when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in order."""
+        del ctx
+        return [*self.commands, *_ELSEWHERE]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, importing it where needed."""
+        if cmd_name not in _ELSEWHERE:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = _ELSEWHERE[cmd_name].partition(":")
+        return cast("click.Command", getattr(importlib.import_module(module), name))
 
 
 def as_json(command: F) -> F:
@@ -29,52 +66,61 @@ def as_json(command: F) -> F:
     return flag(command)
 
 
-def load_settings() -> Settings:
-    """Read the settings, all errors at once.
-
-    Raises:
-        UsageError: names each variable that does not hold a valid value.
-    """
-    try:
-        return Settings()
-    except ValidationError as error:
-        rows = [f"SANDBOX_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors()]
-        raise UsageError("; ".join(rows), hint="`sandbox config` shows every setting.") from error
-
-
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=SandboxGroup,
+    epilog=_EXIT_CODES,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="harness-aws-sandbox", prog_name="sandbox")
 def cli() -> None:
     """A laptop that behaves like an AWS account and a Harness account.
 
-    Start it with `sandbox up`, point your tools at it with `eval "$(sandbox env)"`, bring
-    your Harness entities in with `sandbox sync`, and run pipelines with `sandbox pipeline`.
+    \b
+    sandbox up                  start it
+    eval "$(sandbox env)"       point Terraform, aws, boto3 and Harness tools at it
+    sandbox sync                bring your Harness entities in
+    sandbox pipeline run ID     run a pipeline and watch it
+    sandbox down                stop it; the state stays
+
+    Settings are environment variables (`sandbox config`). State lives in SANDBOX_HOME, by
+    default .sandbox in the current folder.
     """
 
 
-@cli.command()
+@cli.command(short_help="Start the sandbox; wait until it is ready.")
 @click.option("--timeout", default=60, show_default=True, help="Seconds to wait until ready.")
 @as_json
 def up(timeout: int, json_: bool) -> None:
     """Start the sandbox and wait until every part is ready.
 
-    Repeating it is harmless. State from an earlier run (infrastructure, images, executions,
-    logs) is there again.
+    Repeating it is harmless: what died is started again. State from an earlier run
+    (infrastructure, images, executions, logs) is there again.
+
+    The settings of the start are kept until `sandbox down`, so later commands need only the
+    same SANDBOX_HOME (or folder).
     """
+    from sandbox.lifecycle import Sandbox
+
     sandbox = Sandbox(load_settings())
     with terminal.step("sandbox up") as line:
         seconds = sandbox.up(timeout_s=timeout, ready=lambda name, s: line(f"{name} {s:.1f} s"))
+    described = sandbox.describe()
     if json_:
-        terminal.print_json({"ready_seconds": seconds, **sandbox.describe()})
+        terminal.print_json({"ready_seconds": seconds, **described})
     else:
-        _print_status(sandbox)
+        _print_status(described)
 
 
-@cli.command()
+@cli.command(short_help="Stop the sandbox; --purge deletes its state.")
 @click.option("--purge", is_flag=True, help="Also delete the state directory and all in it.")
 @as_json
 def down(purge: bool, json_: bool) -> None:
-    """Stop the sandbox; `--purge` leaves nothing behind."""
+    """Stop the sandbox: its processes, the tasks and the steps that run.
+
+    State stays, and `sandbox up` goes on from it; `--purge` leaves nothing behind.
+    """
+    from sandbox.lifecycle import Sandbox
+
     sandbox = Sandbox(load_settings())
     with terminal.step("sandbox down --purge" if purge else "sandbox down"):
         sandbox.down(purge=purge)
@@ -82,24 +128,25 @@ def down(purge: bool, json_: bool) -> None:
         terminal.print_json({"running": False, "purged": purge})
 
 
-@cli.command()
+@cli.command(short_help="Show processes, addresses and load balancers.")
 @as_json
 def status(json_: bool) -> None:
     """Show the processes, the addresses and the load balancers.
 
     Exits with 1 when the sandbox is not running.
     """
-    sandbox = Sandbox(load_settings())
-    described = sandbox.describe()
+    from sandbox.lifecycle import Sandbox
+
+    described = Sandbox(load_settings()).describe()
     if json_:
         terminal.print_json(described)
     else:
-        _print_status(sandbox)
+        _print_status(described)
     if not described["running"]:
         sys.exit(1)
 
 
-@cli.command()
+@cli.command(short_help="Print the logs of the sandbox's processes.")
 @click.argument("name", required=False)
 @click.option("-f", "--follow", is_flag=True, help="Go on printing what is written.")
 @click.option("-n", "--lines", default=50, show_default=True, help="Lines of the past.")
@@ -107,33 +154,31 @@ def status(json_: bool) -> None:
 def logs(name: str | None, follow: bool, lines: int, json_: bool) -> None:
     """Print the logs of the sandbox's processes, or of process NAME.
 
-    The logs of tasks are in CloudWatch Logs: `sandbox exec -- aws logs tail GROUP --follow`.
+    \b
+    sandbox logs                 the last lines of each
+    sandbox logs aws -f          follow one
+    sandbox exec -- aws logs tail GROUP --follow     what tasks write (aws cli v2)
+    sandbox pipeline logs ID                         what steps write
     """
-    sandbox = Sandbox(load_settings())
-    files = sandbox.log_files(name)
-    offsets = {}
-    for path in files:
-        text = path.read_bytes()
-        offsets[path] = len(text)
-        for row in text.decode(errors="replace").splitlines()[-lines:]:
+    from sandbox import tail
+    from sandbox.lifecycle import Sandbox
+
+    tails = [tail.LogTail(path) for path in Sandbox(load_settings()).log_files(name)]
+    for one in tails:
+        for row in one.past(lines):
+            _print_log(one.path, row, json_)
+    if follow:
+        for path, row in tail.follow(tails):
             _print_log(path, row, json_)
-    while follow:
-        time.sleep(0.2)
-        for path in files:
-            with path.open("rb") as stream:
-                stream.seek(min(offsets[path], path.stat().st_size))
-                text = stream.read()
-            whole = text[: text.rfind(b"\n") + 1]
-            offsets[path] += len(whole)
-            for row in whole.decode(errors="replace").splitlines():
-                _print_log(path, row, json_)
 
 
-@cli.command()
+@cli.command(short_help="Print variables that point tools here.")
 @click.argument("target", type=click.Choice([t.value for t in Target]), default="local")
 @as_json
 def env(target: str, json_: bool) -> None:
     """Print the variables that point every tool at TARGET, for `eval`.
+
+    `aws` takes away only what points here; your own profile, keys and region are not touched.
 
     \b
     eval "$(sandbox env)"        # Terraform, aws, boto3, Harness tools → the sandbox
@@ -143,26 +188,31 @@ def env(target: str, json_: bool) -> None:
     if json_:
         terminal.print_json({"set": dict(chosen.set), "unset": list(chosen.unset)})
         return
-    for variable in chosen.unset:
-        click.echo(f"unset {variable}")
-    for variable, value in chosen.set.items():
-        click.echo(f"export {variable}={shlex.quote(value)}")
+    for name in chosen.unset:
+        click.echo(f"unset {name}")
+    for name, value in chosen.set.items():
+        click.echo(f"export {name}={shlex.quote(value)}")
 
 
-@cli.command("exec", context_settings={"ignore_unknown_options": True})
+@cli.command(
+    "exec",
+    short_help="Run a command pointed here.",
+    context_settings={"allow_interspersed_args": False},
+)
 @click.option(
     "--target", type=click.Choice([t.value for t in Target]), default="local", show_default=True
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @as_json
 def exec_(target: str, command: tuple[str, ...], json_: bool) -> None:
-    """Run COMMAND with every tool pointed at the target.
+    """Run COMMAND with every tool pointed at the target, and print nothing else.
 
     Load balancers are reached by their own DNS names: the names resolve, and the certificates
-    verify.
+    verify. Flags of `exec` itself come before COMMAND.
 
     \b
     sandbox exec -- aws ecs list-clusters
+    sandbox exec -- terraform plan
     sandbox exec -- curl https://my-alb-1234567890.us-east-1.elb.amazonaws.com/api/health
     """
     settings = load_settings()
@@ -172,15 +222,49 @@ def exec_(target: str, command: tuple[str, ...], json_: bool) -> None:
         if not json_:
             os.execvpe(command[0], list(command), environment)
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise UsageError(f"No program named {command[0]!r} on PATH.") from error
+    except OSError as error:
+        raise UsageError(f"{command[0]!r} cannot be run: {error.strerror}.") from error
     terminal.print_json(
         {"exit_code": done.returncode, "stdout": done.stdout, "stderr": done.stderr}
     )
     sys.exit(done.returncode)
 
 
-@cli.command()
+@cli.command(short_help="Print or export the CA certificate.")
+@click.option("--bundle", is_flag=True, help="The host's own trust with the sandbox's CA.")
+@click.option(
+    "--export", type=click.Path(path_type=Path), help="Copy it to this file (`-`: print it)."
+)
+@as_json
+def ca(bundle: bool, export: Path | None, json_: bool) -> None:
+    """Print the path of the CA certificate that signs the load balancers' certificates.
+
+    `sandbox env` and `sandbox exec` make tools trust it; this is for all others, such as a
+    browser.
+
+    \b
+    curl --cacert "$(sandbox ca)" ...
+    sandbox ca --export sandbox-ca.pem
+    """
+    from sandbox.lifecycle import Sandbox
+
+    folder = Sandbox(load_settings()).authority()
+    path = folder / ("bundle.pem" if bundle else "ca.pem")
+    if export is not None and str(export) != "-":
+        try:
+            export.write_bytes(path.read_bytes())
+        except OSError as error:
+            raise UsageError(f"{export} cannot be written: {error.strerror}.") from error
+        path = export.resolve()
+    if json_:
+        terminal.print_json({"path": str(path), "pem": path.read_text()})
+    elif str(export) == "-":
+        click.echo(path.read_text(), nl=False)
+    else:
+        click.echo(path)
+
+
+@cli.command(short_help="Check this machine; say how to mend it.")
 @as_json
 def doctor(json_: bool) -> None:
     """Check what the sandbox needs of this machine, and say how to mend each lack.
@@ -188,6 +272,7 @@ def doctor(json_: bool) -> None:
     Exits with 3 when something needed is missing.
     """
     from sandbox.doctor import examine
+    from sandbox.lifecycle import Sandbox
 
     settings = load_settings()
     running = bool(Sandbox(settings).describe()["running"])
@@ -201,24 +286,30 @@ def doctor(json_: bool) -> None:
     else:
         terminal.print_table(
             ("check", "state", "detail", "mend"),
-            [(f.check, terminal.status_text(f.state), f.detail, f.mend) for f in findings],
+            [(f.check, terminal.status_cell(f.state), f.detail, f.mend) for f in findings],
         )
     if any(f.state == "missing" for f in findings):
         sys.exit(3)
 
 
-@cli.command()
+@cli.command(short_help="Print settings, their values and origins.")
+@click.option("--markdown", is_flag=True, help="Print docs/settings.md.")
 @as_json
-def config(json_: bool) -> None:
+def config(markdown: bool, json_: bool) -> None:
     """Print every setting, its value, where it comes from and what it means."""
+    if markdown:
+        from sandbox.settings_doc import settings_page
+
+        click.echo(settings_page(), nl=False)
+        return
     settings = load_settings()
-    environment = host_environment()
+    named, started = named_fields(), started_settings(settings)
     rows = []
     for name, field in type(settings).model_fields.items():
-        variable = f"SANDBOX_{name.upper()}"
-        origin = "environment" if variable in environment else "default"
-        value = str(getattr(settings, name))
-        rows.append((variable, value, origin, field.description or ""))
+        origin = "environment" if name in named else "start" if name in started else "default"
+        value = getattr(settings, name)
+        shown = "" if value is None else str(value)
+        rows.append((variable(name), shown, origin, field.description or ""))
     if json_:
         keys = ("name", "value", "origin", "description")
         terminal.print_json([dict(zip(keys, row, strict=True)) for row in rows])
@@ -227,10 +318,10 @@ def config(json_: bool) -> None:
 
 
 def _switch(settings: Settings, target: Target) -> Switch:
-    config_file = None
-    if target is Target.LOCAL and "TF_CLI_CONFIG_FILE" not in host_environment():
-        config_file = write_cli_config(settings.home, settings.tf_plugin_dir)
-    return switch(target, settings, terraform_config=config_file)
+    host = host_environment()
+    if target is Target.LOCAL:
+        return stack.local_switch(settings, host)
+    return switch(target, settings, current=host)
 
 
 def _print_log(path: Path, row: str, json_: bool) -> None:
@@ -240,49 +331,29 @@ def _print_log(path: Path, row: str, json_: bool) -> None:
         click.echo(f"{path.stem:<9} {row}")
 
 
-def _print_status(sandbox: Sandbox) -> None:
-    described = sandbox.describe()
-    if not described["running"]:
-        terminal.err.print("The sandbox is not running. Start it with `sandbox up`.")
-        return
-    rows = [
-        (row["name"], terminal.status_text(row["state"]), row["pid"], f"{row['uptime_s']} s")
-        for row in described["processes"]
-    ]
-    terminal.print_table(("process", "state", "pid", "up"), rows)
-    terminal.out.print()
-    terminal.print_table(("what", "where"), list(described["urls"].items()))
-    if described["load_balancers"]:
-        terminal.out.print()
-        terminal.print_table(
-            ("load balancer", "address", "ports"),
-            [
-                (name, lb["address"], ", ".join(f"{k}→{v}" for k, v in lb["ports"].items()))
-                for name, lb in described["load_balancers"].items()
-            ],
-        )
+def _print_status(described: dict[str, object]) -> None:
+    from sandbox.status import print_status
+
+    print_status(described)
 
 
 def main() -> None:
     """Run the command; errors for people go to standard error with their exit code."""
-    from sandbox.cli_image import image
-    from sandbox.cli_pipeline import pipeline
-    from sandbox.cli_workshop import demo, sync
-
-    for command in (pipeline, image, sync, demo):
-        cli.add_command(command)
     try:
         cli(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         terminal.err.print("Stopped.")
         sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read has enough (`sandbox logs | head`); Python would complain at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
     except SandboxError as error:
-        terminal.err.print(f"[red]Error:[/red] {terminal.plain(error.message)}")
-        if error.hint:
-            terminal.err.print(f"[yellow]Hint:[/yellow] {terminal.plain(error.hint)}")
+        terminal.print_error(error.message, error.hint)
         sys.exit(error.exit_code)
 
 

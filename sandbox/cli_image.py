@@ -6,14 +6,13 @@ from pathlib import Path
 
 import click
 
-from sandbox.cli import as_json, load_settings
-from sandbox.environments import aws_variables
+from sandbox.cli import as_json
 from sandbox.errors import UsageError
-from sandbox.settings import host_environment
-from sandbox.stack import sandbox_variables
+from sandbox.settings import host_environment, load_settings
+from sandbox.stack import local_switch, sandbox_variables
 
 
-@click.group()
+@click.group(short_help="Build images without a container engine.")
 def image() -> None:
     """Build container images from a Dockerfile's declarations, without an engine."""
 
@@ -41,11 +40,10 @@ def build(
     if not context.is_dir():
         raise UsageError(f"{context} is not a folder.")
     settings = load_settings()
-    artifact = settings.home.resolve() / "artifact.json"
+    artifact = settings.home / "artifact.json"
     environment = {
-        **host_environment(),
+        **local_switch(settings, host_environment()).apply(host_environment()),
         **sandbox_variables(settings),
-        **aws_variables(settings),
         "PLUGIN_REGISTRY": f"{settings.account_id}.dkr.ecr.{settings.region}.amazonaws.com",
         "PLUGIN_REPO": repo,
         "PLUGIN_TAGS": ",".join(tags),

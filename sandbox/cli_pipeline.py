@@ -9,11 +9,12 @@ from typing import Any
 import click
 
 from sandbox import terminal
-from sandbox.cli import as_json, load_settings
+from sandbox.cli import as_json
 from sandbox.errors import UsageError
 from sandbox.executions import FINAL, StepRow, stage_rows, step_rows
 from sandbox.harness_client import HarnessClient
 from sandbox.harness_target import harness_client
+from sandbox.settings import load_settings
 
 _scope_options = (
     click.option("--org", default="workshop", show_default=True, envvar="HARNESS_ORG_ID"),

@@ -7,17 +7,18 @@ from typing import Any
 import click
 
 from sandbox import terminal
-from sandbox.cli import as_json, load_settings
+from sandbox.cli import as_json
 from sandbox.demo.story import Demo, DemoOptions
-from sandbox.environments import Target, harness_variables, switch
+from sandbox.environments import harness_variables
 from sandbox.harness_target import harness_client
 from sandbox.local_values import local_placeholders, local_webhook
-from sandbox.settings import Settings, host_environment
+from sandbox.settings import Settings, host_environment, load_settings, named_fields
+from sandbox.stack import local_switch
 from sandbox.sync import Syncer, SyncValues
-from sandbox.terraform import Terraform, write_cli_config
+from sandbox.terraform import Terraform
 
 
-@click.command()
+@click.command(short_help="Bring Harness entities in.")
 @click.option(
     "--folder",
     type=click.Path(path_type=Path),
@@ -52,7 +53,7 @@ def sync(folder: Path, json_: bool) -> None:
         )
 
 
-@click.command()
+@click.command(short_help="Run the whole road, from push to canary.")
 @click.option("--rollback", is_flag=True, help="Push a release that fails its health gate.")
 @click.option("--manual", is_flag=True, help="Wait for a person to approve production.")
 @click.option(
@@ -68,7 +69,7 @@ def demo(rollback: bool, manual: bool, project: Path, json_: bool) -> None:
     The summary is printed, and written to demo.json in the state directory.
     """
     settings = load_settings()
-    if "SANDBOX_TIME_SCALE" not in host_environment():
+    if "time_scale" not in named_fields():
         settings = settings.model_copy(update={"time_scale": 10.0})
     options = DemoOptions(project=project.resolve(), manual=manual, rollback=rollback)
     summary = Demo(settings, options).run()
@@ -84,10 +85,9 @@ def _terraform_outputs(
     settings: Settings, syncer: Syncer, folder: Path, *, local: bool
 ) -> dict[str, dict[str, str]]:
     """Read `harness_variables` of each module where it was initialised and applied."""
-    config = write_cli_config(settings.home, settings.tf_plugin_dir)
     env = host_environment()
     if local:
-        env = switch(Target.LOCAL, settings, terraform_config=config).apply(env)
+        env = local_switch(settings, env).apply(env)
     found = {}
     for module in syncer.modules():
         path = folder.resolve().parent / module

@@ -1,17 +1,18 @@
 """Checks what the sandbox needs of the machine and says how to mend each lack."""
 
-import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sandbox.errors import DependencyError
-from sandbox.settings import Settings
-from sandbox.supervisor import port_holder
+from sandbox.errors import DependencyError, UsageError
+from sandbox.listening import port_holder
+from sandbox.settings import Settings, unknown_variables
 from sandbox.terraform import find_provider_mirror, find_terraform
 
 _GIB = 1024**3
@@ -31,47 +32,65 @@ def examine(settings: Settings, env: Mapping[str, str], *, running: bool) -> lis
     """Run every check; `running` tells that the ports are held by the sandbox itself."""
     checks: list[Callable[[], Finding]] = [
         _python,
-        lambda: _program("git", "--version", "Install git.", env),
-        lambda: _program("node", "--version", "Install Node.js 18 or newer.", env),
-        lambda: _program("npm", "--version", "Install npm (it comes with Node.js).", env),
-        lambda: _program("curl", "--version", "Install curl; health gates use it.", env),
-        _terraform,
+        lambda: program("git", "Install git.", env),
+        lambda: program("node", "Install Node.js 18 or newer.", env, at_least=(18,)),
+        lambda: program("npm", "Install npm (it comes with Node.js).", env),
+        lambda: program("curl", "Install curl; health gates use it.", env),
+        lambda: _terraform(env),
         lambda: _providers(settings),
-        _envoy,
+        lambda: _envoy(settings),
         lambda: _caddy(env),
         lambda: _state_directory(settings),
         lambda: _disk(settings),
         lambda: _low_ports(settings),
         lambda: _loopback(settings),
+        lambda: _variables(env),
     ]
     findings = [check() for check in checks]
     return findings + _ports(settings, running=running)
 
 
-def _python() -> Finding:
-    version = ".".join(map(str, sys.version_info[:3]))
-    return Finding(check="Python", state="ok", detail=version)
-
-
-def _program(name: str, flag: str, mend: str, env: Mapping[str, str]) -> Finding:
+def program(
+    name: str, mend: str, env: Mapping[str, str], *, at_least: tuple[int, ...] = ()
+) -> Finding:
+    """Look for a program on PATH, and at its version where one is needed."""
     path = shutil.which(name, path=env.get("PATH"))
     if path is None:
         return Finding(check=name, state="missing", detail="not on PATH", mend=mend)
-    done = subprocess.run([path, flag], capture_output=True, text=True, check=False)
-    first = (done.stdout or done.stderr).strip().splitlines()[:1]
-    return Finding(check=name, state="ok", detail=first[0] if first else path)
+    return _version(name, path, mend, at_least)
 
 
-def _terraform() -> Finding:
+def _version(check: str, path: str, mend: str, at_least: tuple[int, ...]) -> Finding:
+    done = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    first = ((done.stdout or done.stderr).strip().splitlines() or [path])[0]
+    found = re.search(r"\d+(\.\d+)*", first)
+    version = tuple(map(int, found.group().split("."))) if found else ()
+    if version < at_least:
+        return Finding(check=check, state="missing", detail=f"{first} is too old", mend=mend)
+    shown = found.group() if found else first
+    return Finding(check=check, state="ok", detail=f"{shown} ({path})")
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    return Finding(check="Python", state="ok", detail=f"{version} ({sys.executable})")
+
+
+def _terraform(env: Mapping[str, str]) -> Finding:
     try:
-        path = find_terraform()
+        path = find_terraform(env.get("PATH"))
     except DependencyError as error:
         return Finding(check="Terraform", state="missing", detail=error.message, mend=error.hint)
-    return Finding(check="Terraform", state="ok", detail=path)
+    oldest = (1, 10) if Path(path).name == "terraform" else (1, 8)
+    mend = "Install Terraform 1.10 or OpenTofu 1.8, or newer: locking in S3 needs it."
+    return _version("Terraform", path, mend, oldest)
 
 
 def _providers(settings: Settings) -> Finding:
-    mirror = find_provider_mirror(settings.tf_plugin_dir)
+    try:
+        mirror = find_provider_mirror(settings.tf_plugin_dir)
+    except UsageError as error:
+        return Finding(check="AWS provider", state="missing", detail=error.message, mend=error.hint)
     if mirror is not None:
         return Finding(check="AWS provider", state="ok", detail=f"mirror {mirror}")
     return Finding(
@@ -82,11 +101,11 @@ def _providers(settings: Settings) -> Finding:
     )
 
 
-def _envoy() -> Finding:
+def _envoy(settings: Settings) -> Finding:
     from sandbox.aws.elbv2.bootstrap import envoy_binary
 
     try:
-        return Finding(check="Envoy", state="ok", detail=str(envoy_binary()))
+        return Finding(check="Envoy", state="ok", detail=str(envoy_binary(settings.envoy)))
     except DependencyError as error:
         return Finding(check="Envoy", state="missing", detail=error.message, mend=error.hint)
 
@@ -100,10 +119,12 @@ def _caddy(env: Mapping[str, str]) -> Finding:
 
 
 def _state_directory(settings: Settings) -> Finding:
-    home = settings.home.resolve()
-    existing = next(path for path in (home, *home.parents) if path.exists())
-    if existing.is_dir() and os.access(existing, os.W_OK | os.X_OK):
-        return Finding(check="state directory", state="ok", detail=str(home))
+    existing = _existing(settings.home)
+    try:
+        with tempfile.TemporaryFile(dir=existing):
+            return Finding(check="state directory", state="ok", detail=str(settings.home))
+    except OSError:
+        pass
     return Finding(
         check="state directory",
         state="missing",
@@ -112,10 +133,12 @@ def _state_directory(settings: Settings) -> Finding:
     )
 
 
+def _existing(home: Path) -> Path:
+    return next(path for path in (home, *home.parents) if path.exists())
+
+
 def _disk(settings: Settings) -> Finding:
-    home = settings.home.resolve()
-    existing = next(path for path in (home, *home.parents) if path.exists())
-    free = shutil.disk_usage(existing).free / _GIB
+    free = shutil.disk_usage(_existing(settings.home)).free / _GIB
     if free >= 3:
         return Finding(check="disk", state="ok", detail=f"{free:.0f} GiB free")
     mend = "Free some space; images, node_modules and caches take about 2 GiB."
@@ -152,6 +175,14 @@ def _loopback(settings: Settings) -> Finding:
                 detail=f"{address} cannot be bound; tasks share 127.0.0.1 on distinct ports",
             )
     return Finding(check="loopback range", state="ok", detail="127.0.0.0/8")
+
+
+def _variables(env: Mapping[str, str]) -> Finding:
+    unknown = ", ".join(unknown_variables(env))
+    if not unknown:
+        return Finding(check="settings", state="ok", detail="every SANDBOX_ variable is known")
+    mend = "`sandbox config` lists the settings; a misspelt one has no effect."
+    return Finding(check="settings", state="warning", detail=f"unknown: {unknown}", mend=mend)
 
 
 def _ports(settings: Settings, *, running: bool) -> list[Finding]:

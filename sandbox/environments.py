@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from sandbox.settings import Settings
 
@@ -33,6 +34,9 @@ REDIRECTIONS = (
     "HARNESS_PLATFORM_API_KEY",
 )
 """Variables that can point a tool at, or away from, the sandbox."""
+
+_ENDPOINTS = ("AWS_ENDPOINT_URL", "HARNESS_ENDPOINT")
+_NOTHING: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +79,7 @@ def network_variables(settings: Settings) -> dict[str, str]:
 
     The bundle holds the host's own trust and the sandbox's CA, so other hosts still verify.
     """
-    proxy = f"http://127.0.0.1:{settings.proxy_port}"
+    proxy = settings.proxy_url
     bundle = str((settings.ca_dir / "bundle.pem").resolve())
     no_proxy = "127.0.0.1,localhost,::1"
     return {
@@ -94,18 +98,23 @@ def network_variables(settings: Settings) -> dict[str, str]:
     }
 
 
-def switch(target: Target, settings: Settings, *, terraform_config: Path | None = None) -> Switch:
+def switch(
+    target: Target,
+    settings: Settings,
+    *,
+    current: Mapping[str, str] = _NOTHING,
+    terraform_config: Path | None = None,
+) -> Switch:
     """Return the variables of `target`.
 
     Args:
         target: where to point the tools.
         settings: ports and accounts of this sandbox.
+        current: the environment that is switched; `aws` takes only ours out of it.
         terraform_config: a Terraform CLI configuration with an offline provider mirror.
     """
     if target is Target.AWS:
-        names = (*REDIRECTIONS, *network_variables(settings))
-        # Real profiles, regions and tokens are the user's own: only ours are taken away.
-        return Switch(set={}, unset=tuple(n for n in names if n in _ours(settings)))
+        return Switch(set={}, unset=_pointing_here(settings, current))
     variables = {
         **aws_variables(settings),
         **harness_variables(settings),
@@ -117,11 +126,19 @@ def switch(target: Target, settings: Settings, *, terraform_config: Path | None 
     return Switch(set=variables, unset=unset)
 
 
-def _ours(settings: Settings) -> frozenset[str]:
-    return frozenset(
-        {
-            *aws_variables(settings),
-            *harness_variables(settings),
-            *network_variables(settings),
-        }
-    ) - {"AWS_REGION", "AWS_DEFAULT_REGION"}
+def _pointing_here(settings: Settings, current: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what `local` has set in `current`; a person's own values are not touched."""
+    local = switch(Target.LOCAL, settings).set
+    ours = {name for name, value in local.items() if current.get(name) == value}
+    if not _is_here(current.get("AWS_ENDPOINT_URL", "")):
+        # The person's own region may be the same as ours.
+        ours -= set(aws_variables(settings))
+    ours |= {name for name in _ENDPOINTS if _is_here(current.get(name, ""))}
+    if Path(current.get("TF_CLI_CONFIG_FILE", "")).parent == settings.home:
+        ours.add("TF_CLI_CONFIG_FILE")
+    return tuple(name for name in (*local, "TF_CLI_CONFIG_FILE") if name in ours)
+
+
+def _is_here(url: str) -> bool:
+    """Tell whether a URL names this machine, on whatever port an earlier sandbox had."""
+    return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}

@@ -8,6 +8,8 @@ SandboxError                 shown to people: message + hint
 AwsError                     raised only under sandbox/aws; becomes an AWS error answer
 """
 
+from pathlib import Path
+
 
 class SandboxError(Exception):
     """A failure that a person can mend: `message` says what and where, `hint` says how."""
@@ -42,6 +44,14 @@ class BugError(SandboxError):
     """An invariant of ours is broken."""
 
     exit_code = 70
+
+
+def not_writable(home: Path, error: OSError) -> DependencyError:
+    """Build the error for a state directory that cannot be written."""
+    return DependencyError(
+        f"The state directory {home} cannot be written: {error.strerror}.",
+        hint="Set SANDBOX_HOME to a directory that you may write.",
+    )
 
 
 class AwsError(Exception):

@@ -1,20 +1,20 @@
 """The life of one sandbox: up, down, and what can be said of it in between."""
 
+import fcntl
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sandbox import stack
-from sandbox.aws.ca import CertificateAuthority
-from sandbox.aws.elbv2.bootstrap import write_bootstrap
-from sandbox.aws.runtime.process import stop_all_tasks
-from sandbox.errors import DependencyError, UsageError
-from sandbox.settings import Settings, host_environment
-from sandbox.supervisor import ProcessSpec, Supervisor, check_ports
-from sandbox.terraform import write_cli_config
+from sandbox.errors import EnvironmentNotReadyError, UsageError, not_writable
+from sandbox.leftovers import end_steps
+from sandbox.listening import require_free_port
+from sandbox.settings import Settings, host_environment, started_settings, variable
+from sandbox.supervisor import ProcessSpec, Supervisor, write_private
 
 Ready = Callable[[str, float], None]
 
@@ -30,40 +30,54 @@ class Sandbox:
         """Start everything and wait; return the seconds until all was ready.
 
         Raises:
+            UsageError: it runs already, with other settings.
             DependencyError: a port is taken, or the state directory cannot be written.
             EnvironmentNotReadyError: a process does not come up; carries its log.
         """
         begun = time.monotonic()
-        running = self.supervisor.is_running()
-        if not running:
-            self._prepare()
-        specs = self._specs()
-        if not running:
-            check_ports(specs, self.settings.bind)
-            self.supervisor.start(specs)
+        self._make_home()
+        with self._alone("up"):
+            specs = stack.process_specs(self.settings, host_environment())
+            if self.supervisor.is_running():
+                self._refuse_other_settings()
+                self.supervisor.revive()
+            else:
+                self._start(specs)
         for name, seconds in self.supervisor.wait_ready(specs, timeout_s=timeout_s):
             ready(name, seconds)
         return time.monotonic() - begun
 
     def down(self, *, purge: bool) -> None:
-        """Stop the processes and every task; with `purge` delete the state directory."""
-        self.supervisor.stop()
-        stop_all_tasks(self.settings.aws_dir / "runtime")
-        if purge and self.settings.home.exists():
-            marker = self.settings.home / "sandbox.json"
-            if not marker.exists():
-                raise UsageError(
-                    f"{self.settings.home.resolve()} is not a sandbox state directory.",
-                    hint="SANDBOX_HOME must name the directory that `sandbox up` made.",
-                )
-            shutil.rmtree(self.settings.home)
+        """Stop the processes, every task and every step; `purge` deletes the state too.
+
+        Raises:
+            UsageError: what is to be deleted is no state directory.
+        """
+        home = self.settings.home
+        if purge and home.exists() and not (home / "sandbox.json").exists():
+            raise UsageError(
+                f"{home} is not a sandbox state directory; nothing was deleted.",
+                hint="SANDBOX_HOME must name the directory that `sandbox up` made.",
+            )
+        if not home.exists():
+            return
+        with self._alone("down"):
+            self.supervisor.stop()
+            end_steps(home / "delegate")
+            if (self.settings.aws_dir / "runtime").exists():
+                from sandbox.aws.runtime.process import stop_all_tasks
+
+                stop_all_tasks(self.settings.aws_dir / "runtime")
+            self.settings.started_file.unlink(missing_ok=True)
+            if purge:
+                shutil.rmtree(home)
 
     def describe(self) -> dict[str, Any]:
         """Return processes, URLs and load balancers as one JSON-like object."""
         processes = self.supervisor.status()
         return {
             "running": bool(processes),
-            "home": str(self.settings.home.resolve()),
+            "home": str(self.settings.home),
             "processes": [
                 {"name": p.name, "state": p.state, "pid": p.pid, "uptime_s": p.uptime_s}
                 for p in processes
@@ -73,6 +87,7 @@ class Sandbox:
                 "Harness API": f"{self.settings.harness_url}/gateway",
                 "Harness console": self.settings.harness_url,
                 "Git": self.settings.git_url,
+                "Forward proxy": self.settings.proxy_url,
             },
             "load_balancers": self.load_balancers(),
         }
@@ -97,20 +112,65 @@ class Sandbox:
             )
         return chosen
 
-    def _specs(self) -> tuple[ProcessSpec, ...]:
-        config = write_cli_config(self.settings.home, self.settings.tf_plugin_dir)
-        return stack.process_specs(self.settings, host_environment(), terraform_config=config)
+    def authority(self) -> Path:
+        """Return the folder of the sandbox's certificate authority: ca.pem, bundle.pem.
 
-    def _prepare(self) -> None:
+        Raises:
+            EnvironmentNotReadyError: it was never started.
+        """
+        if not (self.settings.ca_dir / "ca.pem").exists():
+            raise EnvironmentNotReadyError(
+                f"There is no certificate authority in {self.settings.home} yet.",
+                hint="`sandbox up` makes it.",
+            )
+        return self.settings.ca_dir
+
+    def _start(self, specs: tuple[ProcessSpec, ...]) -> None:
+        from sandbox.aws.elbv2.bootstrap import write_bootstrap
+
+        self.supervisor.end_orphans()
+        for spec in specs:
+            if spec.port:
+                setting = variable(f"{spec.name}_port")
+                require_free_port(self.settings.bind, spec.port, what=spec.name, setting=setting)
+        if not (self.settings.ca_dir / "bundle.pem").exists():
+            from sandbox.aws.ca import CertificateAuthority
+
+            CertificateAuthority.open(self.settings.ca_dir)
+        write_bootstrap(self.settings.envoy_dir, self.settings.ads_socket)
+        values = self.settings.model_dump(mode="json", exclude={"home"})
+        write_private(self.settings.started_file, json.dumps(values, indent=1))
+        self.supervisor.start(specs)
+
+    def _refuse_other_settings(self) -> None:
+        started = started_settings(self.settings)
+        asked = self.settings.model_dump(mode="json")
+        differing = [name for name, value in started.items() if asked[name] != value]
+        if differing:
+            rows = [f"{variable(n)} is {started[n]} there, {asked[n]} here" for n in differing]
+            raise UsageError(
+                f"The sandbox already runs with other settings: {'; '.join(rows)}.",
+                hint="`sandbox down`, then `sandbox up`, starts it with the new ones.",
+            )
+
+    def _make_home(self) -> None:
         home = self.settings.home
+        marker = {"what": "state directory of the sandbox", "version": 1}
         try:
             home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            marker = {"what": "state directory of the sandbox", "version": 1}
             (home / "sandbox.json").write_text(json.dumps(marker))
         except OSError as error:
-            raise DependencyError(
-                f"The state directory {home.resolve()} cannot be written: {error.strerror}.",
-                hint="Set SANDBOX_HOME to a directory that you may write.",
-            ) from error
-        CertificateAuthority.open(self.settings.ca_dir)
-        write_bootstrap(self.settings.envoy_dir, self.settings.ads_socket)
+            raise not_writable(home, error) from error
+
+    @contextmanager
+    def _alone(self, what: str) -> Iterator[None]:
+        """Let no two commands start or stop the same sandbox at once."""
+        with (self.settings.home / "lock").open("w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise EnvironmentNotReadyError(
+                    f"Another command is just starting or stopping {self.settings.home}.",
+                    hint=f"Wait for it, then run `sandbox {what}` again.",
+                ) from error
+            yield

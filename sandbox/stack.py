@@ -1,48 +1,64 @@
-"""Which processes make the sandbox, and how each is started; nothing is started here."""
+"""Which processes make the sandbox and what each gets; nothing is started here."""
 
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.aws.elbv2.bootstrap import admin_socket, envoy_command
-from sandbox.environments import Target, aws_variables, switch
-from sandbox.settings import Settings
+from sandbox.environments import REDIRECTIONS, Switch, Target, network_variables, switch
+from sandbox.settings import PREFIX, Settings
 from sandbox.supervisor import ProcessSpec
+from sandbox.terraform import write_cli_config
 
 
-def process_specs(
-    settings: Settings, host_env: Mapping[str, str], *, terraform_config: Path | None = None
-) -> tuple[ProcessSpec, ...]:
+def local_switch(settings: Settings, host_env: Mapping[str, str]) -> Switch:
+    """Return what points tools at this sandbox, Terraform's providers included.
+
+    The person's own CLI configuration for Terraform is carried over, or stays in force.
+    """
+    own = Path(host_env.get("HOME", "/"), ".terraformrc")
+    named = Path(host_env.get("TF_CLI_CONFIG_FILE") or own)
+    if named.is_file() and named.parent != settings.home:
+        own = named
+    config = write_cli_config(settings.home, settings.tf_plugin_dir, own)
+    return switch(Target.LOCAL, settings, terraform_config=config)
+
+
+def process_specs(settings: Settings, host_env: Mapping[str, str]) -> tuple[ProcessSpec, ...]:
     """Return every process of the sandbox, in the order in which they are shown."""
     own = sandbox_variables(settings)
     harness = harness_process_variables(settings)
     python = (sys.executable, "-W", "ignore", "-m")
-    local = switch(Target.LOCAL, settings, terraform_config=terraform_config).set
+    local = local_switch(settings, host_env)
+    # The person's own AWS profile, proxies and accounts are no business of these processes.
+    foreign = (*REDIRECTIONS, *network_variables(settings))
     return (
         ProcessSpec(
             name="aws",
             command=(*python, "sandbox.aws.server"),
             # moto walks over sets here and there; a replayed journal must walk the same way.
             env={**own, "PYTHONHASHSEED": "0"},
+            unset=foreign,
             ready_url=f"{settings.aws_url}/_sandbox/health",
             port=settings.aws_port,
-            stop_timeout_s=20,
+            stop_timeout_s=10,
         ),
         ProcessSpec(
             name="envoy",
-            command=tuple(envoy_command(settings.envoy_dir)),
+            command=tuple(envoy_command(settings.envoy_dir, binary=settings.envoy)),
             ready_socket=admin_socket(settings.envoy_dir),
         ),
         ProcessSpec(
             name="proxy",
             command=(*python, "sandbox.proxy"),
-            env=own,
+            env=own,  # and the host's own proxies, through which it passes others on
             port=settings.proxy_port,
         ),
         ProcessSpec(
             name="harness",
             command=(*python, "fake_harness.server"),
             env=harness,
+            unset=foreign,
             ready_url=f"{settings.harness_url}/health",
             port=settings.harness_port,
         ),
@@ -50,21 +66,23 @@ def process_specs(
             name="engine",
             command=(*python, "fake_harness.engine_main"),
             env=harness,
+            unset=foreign,
             ready_url=f"{settings.harness_url}/health",
             ready_text='"engine":"running"',
         ),
         ProcessSpec(
             name="delegate",
             command=(*python, "fake_harness.delegate_main"),
-            env={**local, **delegate_variables(settings), "PATH": tool_path(host_env)},
+            env={**local.set, **delegate_variables(settings), "PATH": tool_path(host_env)},
+            unset=local.unset,
             ready_url=f"{settings.harness_url}/health",
             ready_text=f'"{settings.delegate_name}"',
-            stop_timeout_s=20,
         ),
         ProcessSpec(
             name="git",
             command=(*python, "sandbox.scm.server"),
             env=own,
+            unset=foreign,
             ready_url=f"{settings.git_url}/health",
             port=settings.git_port,
         ),
@@ -74,13 +92,12 @@ def process_specs(
 def sandbox_variables(settings: Settings) -> dict[str, str]:
     """Return the settings as `SANDBOX_*`, so that every process has the same ones."""
     values = settings.model_dump(exclude_none=True)
-    values["home"] = settings.home.resolve()
-    return {f"SANDBOX_{name.upper()}": str(value) for name, value in values.items()}
+    return {f"{PREFIX}{name.upper()}": str(value) for name, value in values.items()}
 
 
 def harness_process_variables(settings: Settings) -> dict[str, str]:
     """Return what the Harness API and the engine read."""
-    home = settings.harness_dir.resolve()
+    home = settings.harness_dir
     return {
         "FAKE_HARNESS_HOST": settings.bind,
         "FAKE_HARNESS_PORT": str(settings.harness_port),
@@ -100,10 +117,10 @@ def delegate_variables(settings: Settings) -> dict[str, str]:
         "MANAGER_HOST_AND_PORT": settings.harness_url,
         "DELEGATE_NAME": settings.delegate_name,
         "DELEGATE_TAGS": settings.delegate_tags,
-        "FAKE_HARNESS_DELEGATE_WORK_DIR": str((settings.home / "delegate").resolve()),
+        "FAKE_HARNESS_DELEGATE_WORK_DIR": str(settings.home / "delegate"),
         "FAKE_HARNESS_TIME_SCALE": str(settings.time_scale),
         "FAKE_HARNESS_IMAGE_BUILDER": f"{sys.executable} -W ignore -m sandbox.aws.builder",
-        "SANDBOX_HOME": str(settings.home.resolve()),
+        "SANDBOX_HOME": str(settings.home),
     }
 
 
@@ -120,8 +137,3 @@ def tool_path(host_env: Mapping[str, str]) -> str:
         if entry and Path(entry) != beside
     ]
     return ":".join([*host, str(scanners), str(beside)])
-
-
-def task_variables(settings: Settings) -> dict[str, str]:
-    """Return what a task's containers get so that AWS SDKs in them reach the local AWS."""
-    return aws_variables(settings)

@@ -4,8 +4,10 @@ It knows how each process is run and how its readiness is asked; what the proces
 their own affair.
 """
 
+import http.client
 import os
-import shutil
+import shlex
+import signal
 import socket
 import subprocess
 import sys
@@ -14,14 +16,35 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 from xmlrpc.client import Fault, ServerProxy
 
-import requests
 from supervisor.xmlrpc import SupervisorTransport
 
-from sandbox.errors import DependencyError, EnvironmentNotReadyError, UsageError
+from sandbox.errors import EnvironmentNotReadyError, UsageError
 
+_SUPERVISORD = ("-W", "ignore", "-m", "supervisor.supervisord")
 _SOCKET_PATH_MAX = 100
+_LOOK_S = 0.1
+_LIVES = 2
+"""A process may be on its way back from a death when it is awaited, but not more often."""
+_GONE = frozenset({"STOPPED", "EXITED", "FATAL", "UNKNOWN"})
+_HEAD = """[supervisord]
+pidfile=../supervisor.pid
+logfile=../log/supervisord.log
+logfile_maxbytes=5MB
+logfile_backups=1
+nodaemon=false
+silent=true
+umask=077
+
+[unix_http_server]
+file=../supervisor.sock
+chmod=0600
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +54,16 @@ class ProcessSpec:
     name: str
     command: tuple[str, ...]
     env: Mapping[str, str] = field(default_factory=dict)
+    unset: tuple[str, ...] = ()
+    """Variables of the person's shell that the process must not see."""
     ready_url: str = ""
     """Answers 200 once the process serves; empty means that nothing is asked."""
     ready_text: str = ""
     """Must be in that answer."""
     ready_socket: Path | None = None
     """A Unix socket that accepts once the process serves."""
-    stop_timeout_s: int = 10
+    stop_timeout_s: int = 3
+    """Then it is killed, which loses nothing that was acknowledged."""
     port: int = 0
     """The TCP port that must be free before the start; 0 for none."""
 
@@ -54,13 +80,18 @@ class ProcessStatus:
 
 
 class Supervisor:
-    """The supervisor of one state directory."""
+    """The supervisor of one state directory.
+
+    The supervisor and its processes run in `<home>/run`; that is also how those that
+    outlived a killed supervisor are recognised.
+    """
 
     def __init__(self, home: Path, log_dir: Path) -> None:
         self._home = home.resolve()
+        self._run_dir = self._home / "run"
         self._log_dir = log_dir.resolve()
         self._socket = self._home / "supervisor.sock"
-        if len(str(self._socket)) > _SOCKET_PATH_MAX:
+        if len(os.fsencode(self._socket)) > _SOCKET_PATH_MAX:
             raise UsageError(
                 f"The state directory's path is too long for a Unix socket: {self._home}",
                 hint="Set SANDBOX_HOME to a shorter path.",
@@ -75,50 +106,60 @@ class Supervisor:
         """Tell whether the supervisor answers."""
         try:
             self._rpc().getState()
-        except (OSError, Fault):
+        except (OSError, Fault, http.client.HTTPException):
             return False
         return True
 
-    def start(self, specs: tuple[ProcessSpec, ...], *, wait_s: float = 10) -> None:
+    def start(self, specs: tuple[ProcessSpec, ...], *, wait_s: float = 30) -> None:
         """Start the supervisor with `specs`; the processes start at once.
 
         Raises:
             EnvironmentNotReadyError: it does not come up in `wait_s`.
         """
         self._log_dir.mkdir(parents=True, exist_ok=True)
-        config = self._home / "supervisord.conf"
-        config.write_text(self._configuration(specs))
-        config.chmod(0o600)
+        self._run_dir.mkdir(parents=True, exist_ok=True)
+        for spec in specs:
+            write_private(self._run_dir / f"{spec.name}.sh", launch_script(spec, self._run_dir))
+        write_private(self._run_dir / "supervisord.conf", configuration(specs))
         done = subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "supervisor.supervisord", "-c", str(config)],
-            cwd=self._home,
+            [sys.executable, *_SUPERVISORD, "-c", "supervisord.conf"],
+            cwd=self._run_dir,
             capture_output=True,
             text=True,
             check=False,
         )
         if done.returncode != 0:
-            raise EnvironmentNotReadyError(f"The supervisor does not start: {done.stderr.strip()}")
+            text = (done.stderr or done.stdout).strip()
+            raise EnvironmentNotReadyError(f"The supervisor does not start: {text}")
         _wait(self.is_running, wait_s, lambda: f"supervisor log: {self._tail('supervisord')}")
 
-    def stop(self, *, wait_s: float = 40) -> None:
-        """Stop every process, then the supervisor; safe to repeat."""
-        if not self.is_running():
-            return
-        pid = int(self.pid_file.read_text())
-        self._rpc().shutdown()
-        _wait(lambda: not _alive(pid), wait_s, lambda: f"supervisor {pid} is still stopping")
+    def revive(self) -> None:
+        """Start each process that gave up or was stopped; running ones are left alone."""
+        for row in self.status():
+            if row.state in _GONE:
+                self._rpc().startProcess(row.name, False)  # noqa: FBT003  (XML-RPC: wait)
 
-    def restart(self, name: str) -> None:
-        """Stop and start one process."""
-        rpc = self._rpc()
-        rpc.stopProcess(name)
-        rpc.startProcess(name)
+    def stop(self, *, wait_s: float = 40) -> None:
+        """Stop every process at once, then the supervisor; safe to repeat."""
+        if self.is_running():
+            pid = int(self.pid_file.read_text())
+            # `shutdown` alone would stop them one after the other.
+            self._rpc().stopAllProcesses(False)  # noqa: FBT003  (XML-RPC: wait)
+            _wait(
+                lambda: all(row.state in _GONE for row in self.status()),
+                wait_s,
+                lambda: f"still stopping: {', '.join(self._unstopped())}",
+            )
+            self._rpc().shutdown()
+            _wait(lambda: not _alive(pid), wait_s, lambda: f"supervisor {pid} is still stopping")
+        self.end_orphans()
 
     def status(self) -> tuple[ProcessStatus, ...]:
         """Return every process's state; empty when the supervisor is down."""
-        if not self.is_running():
+        try:
+            rows = cast("list[dict[str, Any]]", self._rpc().getAllProcessInfo())
+        except (OSError, Fault, http.client.HTTPException):
             return ()
-        rows = cast("list[dict[str, Any]]", self._rpc().getAllProcessInfo())
         return tuple(
             ProcessStatus(
                 name=str(row["name"]),
@@ -144,25 +185,48 @@ class Supervisor:
         """
         begun = time.monotonic()
         waiting = {spec.name: spec for spec in specs}
-        while waiting:
-            states = {row.name: row for row in self.status()}
+        pids: dict[str, set[int]] = {spec.name: set() for spec in specs}
+        while True:
+            rows = {row.name: row for row in self.status()}
             for name, spec in list(waiting.items()):
-                row = states.get(name)
-                if row is None or row.state in {"FATAL", "EXITED"}:
-                    raise self._not_ready(name, row.state if row else "UNKNOWN")
-                if row.state == "RUNNING" and _is_ready(spec):
+                row = rows.get(name)
+                if row is None or row.state in {"FATAL", "UNKNOWN"}:
+                    raise self._not_ready(name, f"is {row.state if row else 'not supervised'}")
+                pids[name] |= {row.pid} - {0}
+                if len(pids[name]) > _LIVES:
+                    raise self._not_ready(name, "ends again and again")
+                if row.pid and _is_ready(spec):
                     del waiting[name]
                     yield name, time.monotonic() - begun
-            if waiting and time.monotonic() - begun > timeout_s:
-                name = next(iter(waiting))
-                raise self._not_ready(name, f"not ready after {timeout_s:.0f} s")
-            time.sleep(0.03 if waiting else 0)
+            if not waiting:
+                return
+            if time.monotonic() - begun > timeout_s:
+                raise self._not_ready(next(iter(waiting)), f"is not ready after {timeout_s:.0f} s")
+            time.sleep(_LOOK_S)
 
-    def _not_ready(self, name: str, state: str) -> EnvironmentNotReadyError:
+    def _not_ready(self, name: str, what: str) -> EnvironmentNotReadyError:
         return EnvironmentNotReadyError(
-            f"{name} is {state}. The end of its log:\n{self._tail(name)}",
-            hint=f"See {self.log_file(name)}; `sandbox doctor` checks the machine.",
+            f"{name} {what}. The end of its log:\n{self._tail(name)}",
+            hint="`sandbox up` again waits on; `sandbox doctor` checks the machine. "
+            f"The whole log: {self.log_file(name)}",
         )
+
+    def _unstopped(self) -> list[str]:
+        return [row.name for row in self.status() if row.state not in _GONE]
+
+    def end_orphans(self) -> None:
+        """End processes whose supervisor was killed; they would hold the ports."""
+        pids = [_pid(path) for path in self._run_dir.glob("*.pid")]
+
+        def alive() -> list[int]:
+            return [pid for pid in pids if pid and working_directory(pid) == self._run_dir]
+
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            for pid in alive():
+                os.killpg(pid, number)
+            deadline = time.monotonic() + 3
+            while alive() and time.monotonic() < deadline:
+                time.sleep(_LOOK_S)
 
     def _tail(self, name: str, lines: int = 15) -> str:
         path = self.log_file(name)
@@ -174,109 +238,54 @@ class Supervisor:
         transport = SupervisorTransport(None, None, f"unix://{self._socket}")
         return ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
-    def _configuration(self, specs: tuple[ProcessSpec, ...]) -> str:
-        head = f"""[supervisord]
-pidfile={self.pid_file}
-logfile={self._log_dir}/supervisord.log
-logfile_maxbytes=5MB
-logfile_backups=1
-childlogdir={self._log_dir}
-nodaemon=false
-silent=true
-umask=077
 
-[unix_http_server]
-file={self._socket}
-chmod=0600
+def configuration(specs: tuple[ProcessSpec, ...]) -> str:
+    """Return supervisord's configuration.
 
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
-"""
-        return head + "".join(self._program(spec) for spec in specs)
-
-    def _program(self, spec: ProcessSpec) -> str:
-        command = " ".join(_quote(word) for word in spec.command)
-        environment = ",".join(f"{name}={_quote(value)}" for name, value in spec.env.items())
-        return f"""
+    Every path in it is relative and nothing of the user's is in it: supervisord has its own
+    ideas of percent signs, quotes, commas and semicolons. See `launch_script`.
+    """
+    return _HEAD + "".join(
+        f"""
 [program:{spec.name}]
-command={command}
-environment={environment}
-directory={Path.cwd()}
+command=/bin/sh {spec.name}.sh
 autostart=true
 autorestart=true
-startsecs=0
-startretries=10
+startsecs=1
+startretries=3
 stopsignal=TERM
 stopwaitsecs={spec.stop_timeout_s}
+killasgroup=true
 redirect_stderr=true
-stdout_logfile={self.log_file(spec.name)}
+stdout_logfile=../log/{spec.name}.log
 stdout_logfile_maxbytes=10MB
 stdout_logfile_backups=1
 """
+        for spec in specs
+    )
 
 
-def check_ports(specs: tuple[ProcessSpec, ...], bind: str) -> None:
-    """Refuse to start where a port is taken.
-
-    Raises:
-        DependencyError: names the port, its process where /proc tells, and the setting.
-    """
-    for spec in specs:
-        if not spec.port:
-            continue
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((bind, spec.port))
-            except OSError as error:
-                holder = port_holder(spec.port)
-                by = f" by {holder}" if holder else ""
-                raise DependencyError(
-                    f"Port {spec.port} on {bind} (for `{spec.name}`) is taken{by}.",
-                    hint=f"Stop that process, or set SANDBOX_{spec.name.upper()}_PORT.",
-                ) from error
+def launch_script(spec: ProcessSpec, directory: Path) -> str:
+    """Return the shell script that becomes the process: its directory, variables, command."""
+    rows = ["#!/bin/sh", f"# How `sandbox up` starts `{spec.name}`."]
+    rows += [f"cd {shlex.quote(str(directory))} || exit 1", f"echo $$ > {spec.name}.pid"]
+    rows += [f"unset {name}" for name in spec.unset]
+    rows += [f"export {name}={shlex.quote(value)}" for name, value in spec.env.items()]
+    return "\n".join([*rows, f"exec {shlex.join(spec.command)}", ""])
 
 
-def port_holder(port: int) -> str:
-    """Return `name (pid N)` of the process that listens on `port`, or an empty string."""
-    inodes = set()
-    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
-        try:
-            rows = Path(table).read_text().splitlines()[1:]
-        except OSError:
-            continue
-        for row in rows:
-            cells = row.split()
-            if cells[3] == "0A" and int(cells[1].rpartition(":")[2], 16) == port:
-                inodes.add(f"socket:[{cells[9]}]")
-    if not inodes:
-        return ""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if any(str(fd.readlink()) in inodes for fd in (process / "fd").iterdir()):
-                name = (process / "comm").read_text().strip()
-                return f"{name} (pid {process.name})"
-        except OSError:
-            continue
-    return ""
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner may read."""
+    path.touch(mode=0o600)
+    path.write_text(text)
 
 
-def which(name: str) -> str:
-    """Return a program of this virtual environment, or of PATH.
-
-    Raises:
-        DependencyError: it is in neither.
-    """
-    beside = Path(sys.executable).parent / name
-    found = str(beside) if beside.exists() else shutil.which(name)
-    if not found:
-        raise DependencyError(f"The program {name!r} is missing.", hint="Run `make setup` again.")
-    return found
-
-
-def _quote(word: str) -> str:
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{escaped}"'
+def working_directory(pid: int) -> Path | None:
+    """Return a process's working directory; None when it is gone or not ours to see."""
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink()
+    except OSError:
+        return None
 
 
 def _is_ready(spec: ProcessSpec) -> bool:
@@ -286,11 +295,23 @@ def _is_ready(spec: ProcessSpec) -> bool:
         return False
     if not spec.ready_url:
         return True
+    answer = _answer(spec.ready_url)
+    return answer is not None and spec.ready_text in answer
+
+
+def _answer(url: str) -> str | None:
+    """Return the body of a 200 answer; None for any other, or none."""
+    parts = urlsplit(url)
+    connection = http.client.HTTPConnection(parts.netloc, timeout=2)
     try:
-        answer = requests.get(spec.ready_url, timeout=2, proxies={"http": "", "https": ""})
-    except requests.RequestException:
-        return False
-    return answer.status_code == 200 and spec.ready_text in answer.text
+        connection.request("GET", parts.path)
+        answer = connection.getresponse()
+        body = answer.read().decode(errors="replace")
+    except (OSError, http.client.HTTPException):
+        return None
+    finally:
+        connection.close()
+    return body if answer.status == 200 else None
 
 
 def _accepts(family: socket.AddressFamily, address: str | tuple[str, int]) -> bool:
@@ -301,6 +322,11 @@ def _accepts(family: socket.AddressFamily, address: str | tuple[str, int]) -> bo
         except OSError:
             return False
     return True
+
+
+def _pid(path: Path) -> int:
+    text = path.read_text().strip()
+    return int(text) if text.isdigit() else 0
 
 
 def _alive(pid: int) -> bool:

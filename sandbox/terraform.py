@@ -5,67 +5,120 @@ the state directory and is named by `TF_CLI_CONFIG_FILE`.
 """
 
 import json
+import os
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from sandbox.errors import DependencyError, SandboxError
+from sandbox.errors import DependencyError, SandboxError, UsageError, not_writable
 
 Line = Callable[[str], None]
 
-_PROVIDER = Path("registry.terraform.io/hashicorp/aws")
+_REGISTRIES = ("registry.terraform.io", "registry.opentofu.org")
+_PROVIDER = "hashicorp/aws"
 _PREFIXES = ("/opt", "/usr/local", "/usr/local/share", "/usr/share", "/srv", "/var/lib")
 
 
-def find_terraform() -> str:
+def find_terraform(path: str | None = None) -> str:
     """Return the path of `terraform` or `tofu`.
 
+    Args:
+        path: where to look, as `PATH` says it; by default this process's own.
+
     Raises:
-        DependencyError: neither is on PATH.
+        DependencyError: neither is there.
     """
     for name in ("terraform", "tofu"):
-        found = shutil.which(name)
+        found = shutil.which(name, path=path)
         if found:
             return found
-    message = "Neither terraform nor tofu is on PATH."
-    hint = (
-        "Install Terraform >= 1.10 (https://developer.hashicorp.com/terraform/install) or OpenTofu."
+    raise DependencyError(
+        "Neither terraform nor tofu is on PATH.",
+        hint="Install Terraform 1.10 or newer "
+        "(https://developer.hashicorp.com/terraform/install) or OpenTofu.",
     )
-    raise DependencyError(message, hint=hint)
 
 
-def find_provider_mirror(configured: Path | None) -> Path | None:
+def find_provider_mirror(
+    configured: Path | None, prefixes: Sequence[str] = _PREFIXES
+) -> Path | None:
     """Return a directory that holds `registry.terraform.io/hashicorp/aws`, or None.
 
-    Looks at `configured`, then one level below the usual install prefixes. Terraform's own
+    Looks at `configured`, else one level below the usual install prefixes. Terraform's own
     implied directories need no help and are not looked at.
+
+    Raises:
+        UsageError: `configured` holds no AWS provider.
     """
     if configured is not None:
-        return configured if (configured / _PROVIDER).is_dir() else None
-    for prefix in map(Path, _PREFIXES):
+        if not _is_mirror(configured):
+            raise UsageError(
+                f"SANDBOX_TF_PLUGIN_DIR={configured} holds no {_REGISTRIES[0]}/{_PROVIDER}.",
+                hint=f"Fill it while online: terraform providers mirror {configured}",
+            )
+        return configured
+    for prefix in map(Path, prefixes):
         if not prefix.is_dir():
             continue
         for candidate in sorted(prefix.iterdir()):
-            if (candidate / _PROVIDER).is_dir():
+            if _is_mirror(candidate):
                 return candidate
     return None
 
 
-def write_cli_config(state_dir: Path, configured: Path | None) -> Path | None:
-    """Write a CLI configuration for the provider mirror found; None where there is none."""
+def write_cli_config(state_dir: Path, configured: Path | None, own: Path) -> Path | None:
+    """Write a CLI configuration for the provider mirror found.
+
+    Args:
+        state_dir: where it is written.
+        configured: the mirror that the settings name.
+        own: the person's own configuration, carried over (credentials, plug-in cache).
+
+    Returns:
+        The file; None where there is no mirror, or where the person's own configuration says
+        itself how providers are installed.
+
+    Raises:
+        DependencyError: the state directory cannot be written.
+    """
     mirror = find_provider_mirror(configured)
     if mirror is None:
         return None
+    carried = own.read_text() if own.is_file() else ""
+    if "provider_installation" in carried:
+        return None
     path = (state_dir / "terraform.tfrc").resolve()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
+    draft = path.with_name(f"terraform.tfrc.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        draft.write_text(f"{carried}\n{_installation(mirror)}".lstrip())
+        draft.replace(path)
+    except OSError as error:
+        raise not_writable(state_dir, error) from error
+    return path
+
+
+def _is_mirror(folder: Path) -> bool:
+    try:
+        return any((folder / registry / _PROVIDER).is_dir() for registry in _REGISTRIES)
+    except OSError:
+        return False  # a folder that may not be looked into
+
+
+def _installation(mirror: Path) -> str:
+    """Return the block; what the mirror holds is never looked for on the network."""
+    held = sorted(
+        "/".join(path.relative_to(mirror).parts)
+        for registry in _REGISTRIES
+        for path in (mirror / registry).glob("*/*")
+    )
+    return (
         "provider_installation {\n"
         f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n"
-        '  direct {\n    exclude = ["registry.terraform.io/hashicorp/aws"]\n  }\n'
+        f"  direct {{\n    exclude = {json.dumps(held)}\n  }}\n"
         "}\n"
     )
-    return path
 
 
 class Terraform:
@@ -82,7 +135,7 @@ class Terraform:
         self._folder = folder
         self._env = {**env, "TF_DATA_DIR": str(data_dir.resolve()), "TF_IN_AUTOMATION": "1"}
         self._line = line
-        self._binary = find_terraform()
+        self._binary = find_terraform(env.get("PATH"))
 
     def init(self, *arguments: str) -> None:
         """Install providers and configure the backend; safe to repeat."""

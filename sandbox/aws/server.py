@@ -5,19 +5,18 @@ worker, so a worker that dies is built anew from its state directory by the mast
 """
 
 import ctypes
-import errno
 import json
 import logging
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 
-from sandbox.errors import DependencyError, SandboxError, UsageError
+from sandbox.errors import SandboxError, not_writable
+from sandbox.listening import require_free_port
 from sandbox.settings import Settings, host_environment
 
 THREADS = 32
@@ -47,8 +46,7 @@ def prepare(settings: Settings) -> None:
     """Check what the server needs before it forks.
 
     Raises:
-        DependencyError: the port is taken.
-        UsageError: the state directory cannot be written.
+        DependencyError: the port is taken, or the state directory cannot be written.
 
     """
     try:
@@ -57,55 +55,10 @@ def prepare(settings: Settings) -> None:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        message = f"The state directory {settings.home} cannot be written: {error.strerror}."
-        hint = "Set SANDBOX_HOME to a directory that you own."
-        raise UsageError(message, hint=hint) from error
-    require_free_port(settings.bind, settings.aws_port)
-
-
-def require_free_port(address: str, port: int) -> None:
-    """Raise a `DependencyError` that names the port, and its holder where known."""
-    with socket.socket() as probe:
-        # As gunicorn does: closed connections that still linger do not hold the port.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-        except OSError as error:
-            reason = "is taken" if error.errno == errno.EADDRINUSE else str(error.strerror)
-            holder = port_holder(port)
-            by = f" by {holder}" if holder else ""
-            message = f"Port {port} on {address} {reason}{by}."
-            hint = "Stop that process, or choose another port with SANDBOX_AWS_PORT."
-            raise DependencyError(message, hint=hint) from error
-
-
-def port_holder(port: int) -> str:
-    """Name the process that listens on `port`, as far as /proc shows it."""
-    inodes = _listening_inodes(port)
-    if not inodes:
-        return ""
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            links = {str(fd.readlink()) for fd in (process / "fd").iterdir()}
-            if links & inodes:
-                name = (process / "comm").read_text().strip()
-                return f"process {process.name} ({name})"
-        except OSError:
-            continue  # it ended meanwhile, or belongs to someone else
-    return ""
-
-
-def _listening_inodes(port: int) -> set[str]:
-    inodes = set()
-    for table in (Path("/proc/net/tcp"), Path("/proc/net/tcp6")):
-        if not table.exists():
-            continue
-        for line in table.read_text().splitlines()[1:]:
-            fields = line.split()
-            listening = fields[3] == "0A"
-            if listening and int(fields[1].rpartition(":")[2], 16) == port:
-                inodes.add(f"socket:[{fields[9]}]")
-    return inodes
+        raise not_writable(settings.home, error) from error
+    require_free_port(
+        settings.bind, settings.aws_port, what="sandbox.aws.server", setting="SANDBOX_AWS_PORT"
+    )
 
 
 def _settle_hash_order() -> None:

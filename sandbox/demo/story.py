@@ -21,14 +21,13 @@ from sandbox.demo.measure import (
 from sandbox.demo.pipelines import PipelineWatcher
 from sandbox.demo.traffic import Answer, Destination, SteadyTraffic
 from sandbox.demo.workshop import Edit, Workshop
-from sandbox.environments import Target, switch
 from sandbox.errors import SandboxError
 from sandbox.harness_target import harness_client
 from sandbox.lifecycle import Sandbox
 from sandbox.local_values import local_placeholders, local_webhook
 from sandbox.settings import Settings, host_environment
 from sandbox.sync import Syncer, SyncValues
-from sandbox.terraform import Terraform, write_cli_config
+from sandbox.terraform import Terraform
 
 GOOD_RELEASE = Edit(
     path="apps/backend/app/release.py",
@@ -61,11 +60,10 @@ class Demo:
         self._settings = settings
         self._options = options
         self._home = settings.home.resolve()
-        config = write_cli_config(settings.home, settings.tf_plugin_dir)
-        local = switch(Target.LOCAL, settings, terraform_config=config)
+        host = host_environment()
         self._env = {
-            **local.apply(host_environment()),
-            "PATH": stack.tool_path(host_environment()),
+            **stack.local_switch(settings, host).apply(host),
+            "PATH": stack.tool_path(host),
         }
         self._client = harness_client(settings)
         self._watcher = PipelineWatcher(self._client, manual=options.manual)

@@ -9,11 +9,11 @@ import os
 from importlib import metadata
 from pathlib import Path
 
-from sandbox.aws.elbv2.xds import TYPE_PREFIX
 from sandbox.errors import DependencyError, UsageError
 from sandbox.types import JsonObject
 
 _SOCKET_PATH_LIMIT = 107
+_TYPE_PREFIX = "type.googleapis.com/"  # as xds.py; without its import of protobuf
 _BINARY_NAMES = ("_bin/envoy", "_bin/envoy.exe", "_bin/envoy.dll")
 
 
@@ -130,7 +130,7 @@ def bootstrap(ads_socket: Path, admin: Path) -> JsonObject:
                 {
                     "name": "envoy.resource_monitors.global_downstream_max_connections",
                     "typed_config": {
-                        "@type": TYPE_PREFIX
+                        "@type": _TYPE_PREFIX
                         + "envoy.extensions.resource_monitors.downstream_connections.v3"
                         + ".DownstreamConnectionsConfig",
                         "max_active_downstream_connections": 50000,
@@ -170,7 +170,7 @@ def _ads_cluster(ads_socket: Path) -> JsonObject:
         "connect_timeout": "1s",
         "typed_extension_protocol_options": {
             options: {
-                "@type": TYPE_PREFIX + options,
+                "@type": _TYPE_PREFIX + options,
                 "explicit_http_config": {"http2_protocol_options": {}},
             }
         },
