@@ -123,10 +123,10 @@ class NodeScope:
         row = self.stage_row()
         return "" if row is None else row.fqn
 
-    def stage_rows(self) -> list[NodeExecution]:
-        """Return the latest rows of the node's stage, oldest first."""
+    def stage_rows(self, *, all_attempts: bool = False) -> list[NodeExecution]:
+        """Return the rows of the node's stage, oldest first; the latest attempts only."""
         fqn = self.stage_fqn()
-        rows = latest_attempts(self.facts.rows)
+        rows = self.facts.rows if all_attempts else latest_attempts(self.facts.rows)
         return [row for row in rows if fqn and row.fqn.startswith(fqn + ".")]
 
     def stage_outcome(self, name: str) -> object:

@@ -40,13 +40,14 @@ from fake_harness.store.node_executions import NodeExecution
 
 _BUILT_IN_CONNECTORS = frozenset({"account.harnessImage", "harnessImage"})
 _CONFIGURATION = "CONFIGURATION_FAILURE"
+_ECS_STEPS = ("Ecs", "StandAloneTrafficShift")
 
 
 def step_task(context: StepContext, *, withheld: frozenset[str] = frozenset()) -> NewTask:
     """Build the task of a step that a delegate runs, but for the params in `withheld`."""
     step_type = context.place.node.type
     params = {key: value for key, value in context.params.items() if key not in withheld}
-    if step_type.startswith("Ecs"):
+    if step_type.startswith(_ECS_STEPS):
         params |= _ecs_params(context)
     if step_type == "GitClone":
         params |= _clone_params(context)
@@ -134,8 +135,12 @@ def _outcome(context: StepContext, name: str) -> JsonObject:
 
 
 def _earlier(context: StepContext) -> Iterator[NodeExecution]:
-    """Yield the stage's ECS steps so far in order of their end, so that the latest wins."""
-    rows = (r for r in context.scope.stage_rows() if r.type.startswith("Ecs"))
+    """Yield the stage's ECS steps so far in order of their end, so that the latest wins.
+
+    Earlier attempts count: what was there before the first one is what a rollback restores.
+    """
+    rows = context.scope.stage_rows(all_attempts=True)
+    rows = [row for row in rows if row.type.startswith(_ECS_STEPS)]
     done = [r for r in rows if r.ended_at is not None and r.id != context.row.id]
     done = [r for r in done if "output" in r.outcomes or r.rollback_data]
     return iter(sorted(done, key=lambda row: row.ended_at or context.now))
