@@ -107,7 +107,7 @@ def list_(identifier: str, size: int, org: str, project: str, json_: bool) -> No
                 row["planExecutionId"],
                 row["pipelineIdentifier"],
                 row.get("runSequence", ""),
-                terminal.status_text(row["status"]),
+                terminal.status_cell(row["status"]),
                 row.get("executionTriggerInfo", {}).get("triggerType", ""),
                 _seconds(row),
             )
@@ -138,7 +138,8 @@ def logs(execution_id: str, step: str | None, org: str, project: str, json_: boo
     chosen = [row for row in rows if step in {None, row.identifier}]
     if not chosen:
         known = ", ".join(dict.fromkeys(row.identifier for row in rows))
-        raise UsageError(f"No step {step!r} with a log.", hint=f"Steps with logs: {known}.")
+        what = f"No step {step!r} with a log." if step else "No step has a log yet."
+        raise UsageError(what, hint=f"Steps with logs: {known}." if known else "")
     for row in chosen:
         _print_step_log(client, row, json_)
 
@@ -160,12 +161,16 @@ def approve(
     json_: bool,
 ) -> None:
     """Approve (or `--reject`) what EXECUTION_ID waits for."""
+    values = dict(map(_approver_input, inputs))
     client = harness_client(load_settings())
     rows = client.approvals(org, project, execution_id)
     waiting = [row for row in rows if row["status"] == "WAITING"]
     if not waiting:
-        raise UsageError(f"Execution {execution_id} waits for no approval.")
-    values = dict(item.split("=", 1) for item in inputs if "=" in item)
+        raise UsageError(
+            f"Execution {execution_id} waits for no approval.",
+            hint=f"`sandbox pipeline show {execution_id}` tells where it stands; an approval of a "
+            "pipeline that it started belongs to that one's execution.",
+        )
     action = "REJECT" if reject else "APPROVE"
     client.act_on_approval(waiting[0]["id"], action, comments=comments, inputs=values)
     if json_:
@@ -183,6 +188,13 @@ def abort(execution_id: str, org: str, project: str, json_: bool) -> None:
     client = harness_client(load_settings())
     client.interrupt(org, project, execution_id, "AbortAll")
     _print_id(execution_id, json_)
+
+
+def _approver_input(item: str) -> tuple[str, str]:
+    name, sign, value = item.partition("=")
+    if not sign:
+        raise UsageError(f"--input {item!r} is not NAME=VALUE.")
+    return name, value
 
 
 def follow(
@@ -212,11 +224,11 @@ def _print_execution(answer: dict[str, Any], json_: bool) -> None:
     reason = (summary.get("failureInfo") or {}).get("message")
     if reason:
         terminal.out.print(f"Reason: {terminal.plain(str(reason))}")
-    rows: list[tuple[str, str, str, str]] = []
+    rows: list[tuple[object, ...]] = []
     for stage in stage_rows(answer):
-        rows.append((stage.name, "", terminal.status_text(stage.status), f"{stage.seconds:.1f}"))
+        rows.append((stage.name, "", terminal.status_cell(stage.status), f"{stage.seconds:.1f}"))
         rows += [
-            ("", step.path, terminal.status_text(step.status), f"{step.seconds:.1f}")
+            ("", step.path, terminal.status_cell(step.status), f"{step.seconds:.1f}")
             for step in step_rows(answer)
             if step.stage == stage.identifier
         ]

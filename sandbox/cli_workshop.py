@@ -109,14 +109,14 @@ def _print_summary(summary: dict[str, Any]) -> None:
                 (
                     execution["pipeline"],
                     "",
-                    terminal.status_text(execution["status"]),
+                    terminal.status_cell(execution["status"]),
                     f"{execution['seconds']:.1f}",
                 ),
                 *(
                     (
                         "",
                         stage["identifier"],
-                        terminal.status_text(stage["status"]),
+                        terminal.status_cell(stage["status"]),
                         f"{stage['seconds']:.1f}",
                     )
                     for stage in execution["stages"]

@@ -89,26 +89,30 @@ def step_rows(answer: dict[str, Any]) -> list[StepRow]:
     graph = answer.get("executionGraph") or {}
     if not graph.get("rootNodeId"):
         return []
-    return [row for row, _ in _walk(graph, graph["rootNodeId"], (), "")]
+    return list(_walk(graph))
 
 
-def _walk(
-    graph: dict[str, Any], uuid: str, path: tuple[str, ...], stage: str
-) -> Iterator[tuple[StepRow, str]]:
-    node = graph["nodeMap"][uuid]
-    links = graph["nodeAdjacencyListMap"].get(uuid, {})
-    is_stage = ".spec." not in node["baseFqn"] and node["baseFqn"].startswith("pipeline.stages.")
-    if is_stage:
-        stage = node["identifier"]
-    children = links.get("children", [])
-    if not children and node["stepType"] not in _WRAPPERS and not is_stage:
-        yield _step(node, path, stage), stage
-    shown = is_stage or node["stepType"] == "STEP_GROUP"
-    below = (*path, node["identifier"]) if shown else path
-    for child in children:
-        yield from _walk(graph, child, below, stage)
-    for following in links.get("nextIds", []):
-        yield from _walk(graph, following, path, stage)
+def _walk(graph: dict[str, Any]) -> Iterator[StepRow]:
+    # A stack of its own: a long pipeline is a long chain of `nextIds`.
+    waiting: list[tuple[str, tuple[str, ...], str]] = [(graph["rootNodeId"], (), "")]
+    while waiting:
+        uuid, path, stage = waiting.pop()
+        node = graph["nodeMap"][uuid]
+        links = graph["nodeAdjacencyListMap"].get(uuid, {})
+        children = links.get("children", [])
+        is_stage = _is_stage(node)
+        within = node["identifier"] if is_stage else stage
+        if not children and node["stepType"] not in _WRAPPERS and not is_stage:
+            yield _step(node, path, stage)
+        shown = is_stage or node["stepType"] == "STEP_GROUP"
+        below = (*path, node["identifier"]) if shown else path
+        waiting += [(following, path, stage) for following in reversed(links.get("nextIds", []))]
+        waiting += [(child, below, within) for child in reversed(children)]
+
+
+def _is_stage(node: dict[str, Any]) -> bool:
+    name = node["baseFqn"]
+    return ".spec." not in name and name.startswith("pipeline.stages.")
 
 
 def _step(node: dict[str, Any], path: tuple[str, ...], stage: str) -> StepRow:

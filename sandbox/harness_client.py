@@ -10,16 +10,18 @@ from typing import Any
 
 import requests
 
-from sandbox.errors import SandboxError
+from sandbox.errors import EnvironmentNotReadyError, SandboxError
 
 Json = dict[str, Any]
+
+_TIMEOUT_S = 60
 
 
 class HarnessRefusedError(SandboxError):
     """The API answered an error; `code` is Harness's."""
 
-    def __init__(self, message: str, *, code: str, status: int) -> None:
-        super().__init__(message)
+    def __init__(self, message: str, *, code: str, status: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
         self.code = code
         self.status = status
 
@@ -54,26 +56,12 @@ class HarnessClient:
 
         Raises:
             HarnessRefusedError: the API refused; the message is Harness's.
-            SandboxError: nothing answers at the endpoint.
+            EnvironmentNotReadyError: nothing answers at the endpoint.
         """
-        params = {"accountIdentifier": self.account_id, **(query or {})}
         headers = {"Content-Type": "application/yaml" if yaml is not None else "application/json"}
-        data = yaml.encode() if yaml is not None else json.dumps(body).encode() if body else None
-        try:
-            answer = self._session.request(
-                method,
-                self.endpoint + path,
-                params={k: str(v) for k, v in params.items() if v is not None},
-                data=data,
-                headers=headers,
-                timeout=60,
-            )
-        except requests.ConnectionError as error:
-            raise SandboxError(
-                f"Nothing answers at {self.endpoint}.",
-                hint="Run `sandbox up`, or point HARNESS_ENDPOINT at your Harness.",
-            ) from error
-        return _unwrap(answer)
+        text = yaml if yaml is not None else json.dumps(body) if body is not None else None
+        data = text.encode() if text is not None else None
+        return self._send(method, path, query or {}, headers=headers, data=data)
 
     def upload(
         self,
@@ -84,17 +72,28 @@ class HarnessClient:
         fields: Mapping[str, str],
         content: bytes,
     ) -> Any:
-        """Send a multipart form with one file part named `content`."""
+        """Send a multipart form with one file part named `content`; errors as of `call`."""
+        files = {"content": ("content", content)}
+        return self._send(method, path, query, data=fields, files=files)
+
+    def _send(self, method: str, path: str, query: Mapping[str, object], **parts: Any) -> Any:
         params = {"accountIdentifier": self.account_id, **query}
-        answer = self._session.request(
-            method,
-            self.endpoint + path,
-            params={k: str(v) for k, v in params.items() if v is not None},
-            data=fields,
-            files={"content": ("content", content)},
-            timeout=60,
-        )
-        return _unwrap(answer)
+        given = {name: str(value) for name, value in params.items() if value is not None}
+        return _unwrap(self._request(method, self.endpoint + path, params=given, **parts))
+
+    def _request(self, method: str, url: str, **parts: Any) -> requests.Response:
+        try:
+            return self._session.request(method, url, timeout=_TIMEOUT_S, **parts)
+        except requests.Timeout as error:
+            raise EnvironmentNotReadyError(
+                f"{self.endpoint} does not answer within {_TIMEOUT_S} s.",
+                hint="`sandbox logs harness` shows what it is doing.",
+            ) from error
+        except requests.RequestException as error:
+            raise EnvironmentNotReadyError(
+                f"Nothing answers at {self.endpoint}.",
+                hint="Run `sandbox up`, or point HARNESS_ENDPOINT at your Harness.",
+            ) from error
 
     # --- executions -----------------------------------------------------------------
 
@@ -173,14 +172,12 @@ class HarnessClient:
 
     def log_lines(self, key: str) -> Iterator[Json]:
         """Yield the lines of one log, from the blob of a closed log or the open one."""
-        answer = self._session.get(
-            f"{self.endpoint}/log-service/blob",
-            params={"accountID": self.account_id, "key": key},
-            timeout=60,
-        )
+        url = f"{self.endpoint}/log-service/blob"
+        answer = self._request("GET", url, params={"accountID": self.account_id, "key": key})
         if answer.status_code == 404:
             return
-        answer.raise_for_status()
+        if not answer.ok:
+            _unwrap(answer)
         for line in answer.text.splitlines():
             if line.strip():
                 yield json.loads(line)
@@ -199,10 +196,14 @@ def _unwrap(answer: requests.Response) -> Any:
         return body
     detail = body if isinstance(body, dict) else {}
     message = str(detail.get("message") or answer.text[:500] or answer.reason)
-    code = str(detail.get("code") or answer.status_code)
+    if answer.status_code == 401:
+        hint = "Is HARNESS_PLATFORM_API_KEY the key of this account? Unset it for the sandbox's."
+    else:
+        hint = ""
     raise HarnessRefusedError(
         f"Harness refused {answer.request.method} {answer.request.path_url.partition('?')[0]}: "
         f"{message}",
-        code=code,
+        hint=hint,
+        code=str(detail.get("code") or answer.status_code),
         status=answer.status_code,
     )

@@ -6,8 +6,8 @@ else. The same calls reach the sandbox and a real account. Repeating it is harml
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import requests
@@ -15,6 +15,8 @@ import yaml
 
 from sandbox.errors import SandboxError, UsageError
 from sandbox.harness_client import HarnessClient, HarnessRefusedError
+from sandbox.sync_config import Section, member, parse, read_config, read_text
+from sandbox.sync_entities import EntityWriter, Project, SyncedEntity
 
 _PLACEHOLDER = re.compile(r"\$\{([A-Za-z0-9_.]+)\}")
 _TERRAFORM = "terraform."
@@ -46,301 +48,181 @@ class Webhook:
     secret: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SyncedEntity:
-    """One entity that was written."""
-
-    kind: str
-    identifier: str
-    action: str
-    """created | updated"""
-
-
-@dataclass(slots=True)
-class _Place:
-    org: str = ""
-    project: str = ""
-    query: dict[str, object] = field(default_factory=dict)
-
-
 class Syncer:
-    """Uploads one `harness/` folder."""
+    """Uploads one `harness/` folder.
+
+    Args:
+        client: the account.
+        folder: holds sync.yaml.
+        line: receives what is being written, for progress.
+
+    Raises:
+        UsageError: sync.yaml is missing or malformed.
+    """
 
     def __init__(self, client: HarnessClient, folder: Path, *, line: Callable[[str], None]) -> None:
         self._client = client
         self._folder = folder
         self._line = line
-        self._place = _Place()
-        self._done: list[SyncedEntity] = []
-        path = folder / "sync.yaml"
-        if not path.is_file():
-            raise UsageError(
-                f"There is no {path}.", hint="Name the folder that holds sync.yaml with --folder."
-            )
-        self._config: dict[str, Any] = _load(path)
+        self._config = read_config(folder)
 
     def modules(self) -> tuple[str, ...]:
         """Return the Terraform root modules whose outputs are needed."""
-        named = list((self._config.get("terraform") or {}).values())
-        variables = self._config.get("variables") or {}
-        return tuple(dict.fromkeys([*named, *([variables["module"]] if variables else [])]))
+        variables = [self._config.variables.module] if self._config.variables else []
+        return tuple(dict.fromkeys([*self._config.terraform.values(), *variables]))
 
     def sync(self, values: SyncValues, *, webhook: Webhook | None = None) -> list[SyncedEntity]:
         """Create or update every entity, in order.
 
+        Every file is read and every placeholder filled before the first call.
+
         Raises:
-            UsageError: a placeholder has no value; names file and placeholder.
+            UsageError: a file is malformed or a placeholder has no value; names both.
             HarnessRefusedError: the API refused an entity; names the file.
         """
-        filled = self._with_defaults(values)
-        self._organization_and_project()
-        self._variables(filled)
-        for section in self._config["entities"]:
-            for path in self._files(section):
-                self._entity(section, path, filled)
+        texts = [
+            (section, path, self._filled(path, section, values))
+            for section in self._config.entities
+            for path in self._files(section)
+        ]
+        variables = self._variables(values)
+        writer = EntityWriter(self._client)
+        place = self._organization_and_project(writer)
+        for name, value in variables.items():
+            writer.variable(place, name, value)
+        for section, path, text in texts:
+            self._write(writer, place, section, path, text)
         if webhook is not None:
             register_webhook(webhook)
-        return self._done
+        return writer.done
 
-    def _with_defaults(self, values: SyncValues) -> SyncValues:
-        environment = dict(values.environment)
-        for item in self._config.get("placeholders") or []:
-            if item["name"] not in environment and "default" in item:
-                environment[item["name"]] = str(item["default"])
-        return SyncValues(environment=environment, outputs=values.outputs)
+    def _organization_and_project(self, writer: EntityWriter) -> Project:
+        inner = {}
+        for kind, name in (
+            ("organization", self._config.organization),
+            ("project", self._config.project),
+        ):
+            path = self._folder / name
+            inner[kind] = member(parse(read_text(path), str(path)), str(path), kind)
+            member(inner[kind], str(path), "identifier")
+        member(inner["project"], str(self._folder / self._config.project), "orgIdentifier")
+        writer.organization(inner["organization"])
+        return writer.project(inner["project"])
 
-    def _organization_and_project(self) -> None:
-        org = _load(self._folder / self._config["organization"])["organization"]
-        project = _load(self._folder / self._config["project"])["project"]
-        self._upsert(
-            "organization", org["identifier"], "/ng/api/organizations", {"organization": org}, {}
-        )
-        query: dict[str, object] = {"orgIdentifier": project["orgIdentifier"]}
-        path = "/ng/api/projects"
-        self._upsert("project", project["identifier"], path, {"project": project}, query)
-        self._place.org = project["orgIdentifier"]
-        self._place.project = project["identifier"]
-        self._place.query = {**query, "projectIdentifier": project["identifier"]}
+    def _variables(self, values: SyncValues) -> dict[str, str]:
+        section = self._config.variables
+        if section is None:
+            return {}
+        outputs = _outputs(values, section.module, "sync.yaml")
+        missing = [key for key in section.values.values() if key not in outputs]
+        if missing:
+            raise UsageError(
+                f"sync.yaml: variables: {section.module} has no {', '.join(missing)} in its "
+                "output harness_variables."
+            )
+        return {name: outputs[key] for name, key in section.values.items()}
 
-    def _variables(self, values: SyncValues) -> None:
-        section = self._config.get("variables")
-        if not section:
-            return
-        outputs = self._outputs(values, section["module"], "sync.yaml")
-        for name, key in section["values"].items():
-            if key not in outputs:
-                raise UsageError(f"{section['module']}: harness_variables has no [{key}].")
-            body = {
-                "identifier": name,
-                "name": name,
-                "orgIdentifier": self._place.org,
-                "projectIdentifier": self._place.project,
-                "type": "String",
-                "spec": {"valueType": "FIXED", "fixedValue": outputs[key]},
-            }
-            path = "/ng/api/variables"
-            self._upsert("variable", name, path, {"variable": body}, self._place.query, bare=True)
-
-    def _files(self, section: Mapping[str, Any]) -> list[Path]:
-        if "files" in section:
-            return [self._folder / name for name in section["files"]]
-        folder = self._folder / section["folder"]
+    def _files(self, section: Section) -> list[Path]:
+        if section.files:
+            return [self._folder / name for name in section.files]
+        folder = self._folder / section.folder
+        if not folder.is_dir():
+            raise UsageError(f"sync.yaml: there is no folder {folder}.")
         return sorted(path for path in folder.rglob("*") if path.is_file())
 
-    def _entity(self, section: Mapping[str, Any], path: Path, values: SyncValues) -> None:
-        kind = str(section["kind"])
-        shown = str(path.relative_to(self._folder))
-        self._line(f"{kind} {shown}")
-        text = self._filled(path.read_text(), shown, section.get("placeholders"), values)
-        write = {
-            "secret": self._secret,
-            "connector": self._connector,
-            "environment": self._environment,
-            "infrastructure": self._infrastructure,
-            "service": self._service,
-            "pipeline": self._pipeline,
-            "inputSet": self._input_set,
-            "trigger": self._trigger,
-        }.get(kind)
+    def _shown(self, path: Path) -> str:
+        return path.relative_to(self._folder).as_posix()
+
+    def _write(
+        self, writer: EntityWriter, place: Project, section: Section, path: Path, text: str
+    ) -> None:
+        shown = self._shown(path)
+        self._line(f"{section.kind} {shown}")
         try:
-            if kind == "file":
-                self._file(path, text)
-            elif write is None:
-                raise UsageError(f"sync.yaml: kind [{kind}] is unknown.")
+            if section.kind == "file":
+                store = self._config.file_store
+                relative = path.relative_to(self._folder / store.folder)
+                writer.file(place, store, PurePosixPath(relative), text.encode())
             else:
-                write(text)
+                writer.entity(section.kind, place, text, shown)
         except HarnessRefusedError as error:
             error.message = f"{shown}: {error.message}"
             raise
 
-    def _filled(self, text: str, shown: str, placeholders: object, values: SyncValues) -> str:
-        if placeholders is None:
+    def _filled(self, path: Path, section: Section, values: SyncValues) -> str:
+        text, shown = read_text(path), self._shown(path)
+        if section.placeholders is None:
+            if section.kind != "file":
+                parse(text, shown)
             return text
-        module = (self._config.get("terraform") or {}).get(shown)
+        module = self._config.terraform.get(shown)
+        return fill(text, shown, lambda name: self._value(name, module, shown, values))
 
-        def value(match: re.Match[str]) -> str:
-            name = match.group(1)
-            if name.startswith(_TERRAFORM):
-                found = self._outputs(values, module, shown).get(name.removeprefix(_TERRAFORM))
-            else:
-                found = values.environment.get(name)
-            if found is None:
-                raise UsageError(
-                    f"{shown}: the placeholder ${{{name}}} has no value.",
-                    hint=self._placeholder_hint(name),
-                )
-            return found
+    def _value(self, name: str, module: str | None, shown: str, values: SyncValues) -> str:
+        placeholder = self._config.placeholder(name)
+        if name.startswith(_TERRAFORM):
+            outputs = _outputs(values, module, shown)
+            found = outputs.get(name.removeprefix(_TERRAFORM))
+            hint = f"Add it to the output harness_variables of {module}, then apply."
+        else:
+            found = values.environment.get(name)
+            if found is None and placeholder is not None:
+                found = placeholder.default
+            what = f": {placeholder.description}" if placeholder else ""
+            hint = f"Set the environment variable {name}{what}."
+        if found is None:
+            raise UsageError(f"{shown}: the placeholder ${{{name}}} has no value.", hint=hint)
+        return found
 
-        return _PLACEHOLDER.sub(value, text)
 
-    def _placeholder_hint(self, name: str) -> str:
-        for item in self._config.get("placeholders") or []:
-            if item["name"] == name:
-                return f"Set the environment variable {name}: {item.get('description', '')}."
-        return "Apply the Terraform module that has this output, then sync again."
+def fill(text: str, shown: str, value: Callable[[str], str]) -> str:
+    """Replace the placeholders of a YAML text.
 
-    @staticmethod
-    def _outputs(values: SyncValues, module: str | None, shown: str) -> Mapping[str, str]:
-        if module is None or module not in values.outputs:
-            raise UsageError(
-                f"{shown}: the Terraform outputs of {module} are missing.",
-                hint=f"Run terraform apply in {module} first.",
-            )
-        return values.outputs[module]
+    A value is always a string: where its bare text would mean something else in YAML (a
+    token `1e5`, a password with ` #`), the document is written anew with quotes.
+    """
 
-    def _secret(self, text: str) -> None:
-        body = yaml.safe_load(text)
-        identifier = body["secret"]["identifier"]
-        self._upsert("secret", identifier, "/ng/api/v2/secrets", body, self._place.query)
+    def replace(match: re.Match[str]) -> str:
+        return value(match.group(1))
 
-    def _connector(self, text: str) -> None:
-        body = yaml.safe_load(text)
-        identifier = body["connector"]["identifier"]
-        path = "/ng/api/connectors"
-        self._upsert("connector", identifier, path, body, self._place.query, bare=True)
+    meant = _fill_tree(parse(text, shown), replace)
+    filled = _PLACEHOLDER.sub(replace, text)
+    try:
+        says = yaml.safe_load(filled)
+    except yaml.YAMLError:
+        says = None
+    return filled if says == meant else yaml.safe_dump(meant, sort_keys=False, allow_unicode=True)
 
-    def _environment(self, text: str) -> None:
-        self._yaml_entity("environment", "environment", "/ng/api/environmentsV2", text)
 
-    def _service(self, text: str) -> None:
-        self._yaml_entity("service", "service", "/ng/api/servicesV2", text)
+def _fill_tree(node: Any, replace: Callable[[re.Match[str]], str]) -> Any:
+    if isinstance(node, dict):
+        return {key: _fill_tree(child, replace) for key, child in node.items()}
+    if isinstance(node, list):
+        return [_fill_tree(child, replace) for child in node]
+    return _PLACEHOLDER.sub(replace, node) if isinstance(node, str) else node
 
-    def _infrastructure(self, text: str) -> None:
-        path = "/ng/api/infrastructures"
-        self._yaml_entity("infrastructure", "infrastructureDefinition", path, text)
 
-    def _yaml_entity(self, kind: str, root: str, path: str, text: str) -> None:
-        inner = yaml.safe_load(text)[root]
-        body = {
-            "identifier": inner["identifier"],
-            "name": inner["name"],
-            "description": inner.get("description", ""),
-            "tags": inner.get("tags") or {},
-            "orgIdentifier": self._place.org,
-            "projectIdentifier": self._place.project,
-            "yaml": text,
-        }
-        for name in ("type", "environmentRef"):
-            if name in inner:
-                body[name] = inner[name]
-        identifier = inner["identifier"]
-        self._upsert(kind, identifier, path, body, {}, bare=True)
-
-    def _pipeline(self, text: str) -> None:
-        identifier = yaml.safe_load(text)["pipeline"]["identifier"]
-        path = "/pipeline/api/pipelines/v2"
-        self._upsert_yaml("pipeline", identifier, path, text, self._place.query)
-
-    def _input_set(self, text: str) -> None:
-        inner = yaml.safe_load(text)["inputSet"]
-        query = {**self._place.query, "pipelineIdentifier": inner["pipeline"]["identifier"]}
-        path = "/pipeline/api/inputSets"
-        self._upsert_yaml("inputSet", inner["identifier"], path, text, query)
-
-    def _trigger(self, text: str) -> None:
-        inner = yaml.safe_load(text)["trigger"]
-        query = {**self._place.query, "targetIdentifier": inner["pipelineIdentifier"]}
-        path = "/pipeline/api/triggers"
-        self._upsert_yaml("trigger", inner["identifier"], path, text, query)
-
-    def _file(self, path: Path, text: str) -> None:
-        store = self._config.get("fileStore") or {}
-        relative = path.relative_to(self._folder / store.get("folder", "manifests"))
-        parent = "Root"
-        for depth, part in enumerate(relative.parts[:-1]):
-            identifier = _identifier("_".join(relative.parts[: depth + 1]))
-            fields = {"type": "FOLDER", "name": part, "parentIdentifier": parent}
-            self._upload(identifier, fields, b"")
-            parent = identifier
-        fields = {
-            "type": "FILE",
-            "name": relative.name,
-            "parentIdentifier": parent,
-            "fileUsage": str(store.get("usage", "MANIFEST_FILE")),
-            "mimeType": "yaml",
-        }
-        self._upload(_identifier("_".join(relative.parts)), fields, text.encode())
-
-    def _upload(self, identifier: str, fields: Mapping[str, str], content: bytes) -> None:
-        query = self._place.query
-        form = {**fields, "identifier": identifier}
-        path = "/ng/api/file-store"
-        try:
-            self._client.upload("POST", path, query=query, fields=form, content=content)
-            action = "created"
-        except HarnessRefusedError as error:
-            if not _is_duplicate(error):
-                raise
-            path = f"{path}/{identifier}"
-            self._client.upload("PUT", path, query=query, fields=form, content=content)
-            action = "updated"
-        self._note("file", identifier, action)
-
-    def _upsert(
-        self,
-        kind: str,
-        identifier: str,
-        path: str,
-        body: Mapping[str, object],
-        query: Mapping[str, object],
-        *,
-        bare: bool = False,
-    ) -> None:
-        """Create, or update where it exists; `bare` updates have no identifier in the path."""
-        try:
-            self._client.call("POST", path, query=query, body=body)
-            action = "created"
-        except HarnessRefusedError as error:
-            if not _is_duplicate(error):
-                raise
-            target = path if bare else f"{path}/{identifier}"
-            self._client.call("PUT", target, query=query, body=body)
-            action = "updated"
-        self._note(kind, identifier, action)
-
-    def _upsert_yaml(
-        self, kind: str, identifier: str, path: str, text: str, query: Mapping[str, object]
-    ) -> None:
-        try:
-            self._client.call("POST", path, query=query, yaml=text)
-            action = "created"
-        except HarnessRefusedError as error:
-            if not _is_duplicate(error):
-                raise
-            self._client.call("PUT", f"{path}/{identifier}", query=query, yaml=text)
-            action = "updated"
-        self._note(kind, identifier, action)
-
-    def _note(self, kind: str, identifier: str, action: str) -> None:
-        self._done.append(SyncedEntity(kind=kind, identifier=identifier, action=action))
+def _outputs(values: SyncValues, module: str | None, shown: str) -> Mapping[str, str]:
+    if module is None:
+        raise UsageError(
+            f"{shown}: it needs Terraform outputs, but sync.yaml names no module for it.",
+            hint=f"Add `{shown}: <root module>` under `terraform` in sync.yaml.",
+        )
+    if module not in values.outputs:
+        raise UsageError(
+            f"{shown}: the Terraform outputs of {module} are missing.",
+            hint=f"Run terraform apply in {module} first.",
+        )
+    return values.outputs[module]
 
 
 def register_webhook(webhook: Webhook) -> None:
     """Register the receiver of triggers on the Git server; repeating replaces it.
 
-    Source: GitHub REST API, "Create a repository webhook".
+    The repository is made where it is not there yet. Source: GitHub REST API, "Create an
+    organization repository" and "Create a repository webhook".
     """
-    url = f"{webhook.api}/api/v3/repos/{webhook.owner}/{webhook.repository}/hooks"
+    _post(webhook, f"orgs/{webhook.owner}/repos", {"name": webhook.repository})
     body = {
         "name": "web",
         "active": True,
@@ -351,28 +233,17 @@ def register_webhook(webhook: Webhook) -> None:
             "secret": webhook.secret,
         },
     }
-    answer = requests.post(url, json=body, timeout=10, proxies={"http": "", "https": ""})
-    if not answer.ok:
-        raise SandboxError(f"The Git server refused the webhook: {answer.text}")
+    _post(webhook, f"repos/{webhook.owner}/{webhook.repository}/hooks", body)
 
 
-def _is_duplicate(error: HarnessRefusedError) -> bool:
-    return error.code in {"DUPLICATE_FIELD", "DUPLICATE_FILE_IMPORT"} or (
-        "already exists" in error.message
-    )
-
-
-def _identifier(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_]", "_", name)
-
-
-def _load(path: Path) -> dict[str, Any]:
+def _post(webhook: Webhook, path: str, body: Mapping[str, object]) -> None:
+    url = f"{webhook.api}/api/v3/{path}"
     try:
-        document = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
-    except yaml.YAMLError as error:
-        raise UsageError(f"{path} is no valid YAML: {error}") from error
-    if not isinstance(document, dict):
-        raise UsageError(f"{path} holds no YAML object.")
-    return document
+        answer = requests.post(url, json=body, timeout=10, proxies={"http": "", "https": ""})
+    except requests.RequestException as error:
+        raise SandboxError(
+            f"The Git server does not answer at {webhook.api}.",
+            hint="`sandbox up` starts it; `sandbox logs git` shows what it says.",
+        ) from error
+    if not answer.ok:
+        raise SandboxError(f"The Git server refused {path}: {answer.text.strip()}")
