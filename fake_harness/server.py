@@ -19,7 +19,7 @@ class HarnessServer(BaseApplication):  # type: ignore[misc]
         self.cfg.set("bind", f"{self._settings.host}:{self._settings.port}")
         self.cfg.set("worker_class", "gthread")
         self.cfg.set("control_socket_disable", True)  # noqa: FBT003  (gunicorn.cfg.set)
-        self.cfg.set("threads", 32)
+        self.cfg.set("threads", 64)
         self.cfg.set("keepalive", 30)
         self.cfg.set("timeout", 120)
         self.cfg.set("graceful_timeout", 3)
