@@ -88,7 +88,7 @@ def _commit(commit: Commit, repository: Repository, base_url: str) -> dict[str, 
     }
     return {
         "id": commit.id,
-        "tree_id": commit.id,
+        "tree_id": commit.tree,
         "distinct": True,
         "message": commit.message,
         "timestamp": commit.timestamp,

@@ -2,8 +2,11 @@
 
 import json
 import re
+import secrets
+import shlex
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,6 +40,7 @@ class Commit:
     """One commit as a webhook names it."""
 
     id: str
+    tree: str
     message: str
     timestamp: str
     author_name: str
@@ -105,12 +109,14 @@ class Repository:
 
     def commit(self, commit_id: str) -> Commit:
         """Return one commit with the names of the files that it changed."""
-        style = "--format=%H%x00%an%x00%ae%x00%cI%x00%B%x00"
-        text = self._git("show", "--no-renames", "--name-status", style, commit_id)
-        sha, name, email, when, message, files = text.split("\0", 5)
+        style = "--format=%H%x00%T%x00%an%x00%ae%x00%cI%x00%B%x00"
+        names = ("-c", "core.quotePath=false")
+        text = self._git(*names, "show", "--no-renames", "--name-status", style, commit_id)
+        sha, tree, name, email, when, message, files = text.split("\0", 6)
         rows = [line.split("\t", 1) for line in files.splitlines() if "\t" in line]
         return Commit(
             id=sha.strip(),
+            tree=tree,
             message=message.strip(),
             timestamp=when,
             author_name=name,
@@ -124,14 +130,27 @@ class Repository:
         """Tell whether a move from `old` to `new` is a fast-forward."""
         return self._run("merge-base", "--is-ancestor", old, new).returncode == 0
 
-    def pending(self) -> Iterator[tuple[Path, tuple[RefUpdate, ...]]]:
-        """Yield the undelivered pushes, oldest first, with their outbox files."""
+    def queue(self, event: str, payload: Mapping[str, object]) -> None:
+        """Put an event into the outbox; it is on disk when this returns."""
+        self.outbox.mkdir(exist_ok=True)
+        path = self.outbox / f"{time.time_ns()}-{secrets.token_hex(4)}.event"
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps({"event": event, "payload": payload}))
+        temporary.replace(path)
+
+    def pending(self) -> tuple[Path, ...]:
+        """Return the outbox files of undelivered events, oldest first."""
         if not self.outbox.is_dir():
-            return
-        for path in sorted(self.outbox.glob("*.push")):
-            head, *rows = path.read_text().splitlines()
-            pusher = head.removeprefix("pusher ")
-            yield path, tuple(_ref_update(row, pusher) for row in rows)
+            return ()
+        kept = [path for path in self.outbox.iterdir() if path.suffix in {".push", ".event"}]
+        return tuple(sorted(kept))
+
+    @staticmethod
+    def pushed(path: Path) -> tuple[RefUpdate, ...]:
+        """Return what a `.push` file of the outbox tells."""
+        head, *rows = path.read_text().splitlines()
+        pusher = head.removeprefix("pusher ")
+        return tuple(_ref_update(row, pusher) for row in rows)
 
     def read_json(self, name: str) -> list[dict[str, object]]:
         """Read one of the repository's own lists (hooks, pulls, deliveries)."""
@@ -141,14 +160,16 @@ class Repository:
     def write_json(self, name: str, rows: list[dict[str, object]]) -> None:
         """Replace one of the repository's own lists atomically."""
         path = self.path / f"{name}.json"
-        temporary = path.with_suffix(".tmp")
+        temporary = path.with_suffix(f".{secrets.token_hex(4)}.tmp")
         temporary.write_text(json.dumps(rows, indent=1))
         temporary.replace(path)
 
     def _git(self, *arguments: str) -> str:
         done = self._run(*arguments)
         if done.returncode != 0:
-            raise SandboxError(f"git {arguments[0]} in {self.full_name}: {done.stderr.strip()}")
+            raise SandboxError(
+                f"git {shlex.join(arguments)} in {self.full_name}: {done.stderr.strip()}"
+            )
         return done.stdout
 
     def _run(self, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -19,18 +19,18 @@ from sandbox.errors import SandboxError
 from sandbox.scm.payloads import pull_request_payload, repository_payload, user_payload
 from sandbox.scm.repositories import Repository, list_repositories
 from sandbox.scm.webhooks import Deliverer
-from sandbox.settings import Settings
+from sandbox.settings import Settings, host_environment
 
 log = structlog.get_logger()
 
 _SERVICES = frozenset({"git-upload-pack", "git-receive-pack"})
 
 
-def create_app(root: Path, base_url: str, deliverer: Deliverer) -> Flask:
+def create_app(root: Path, base_url: str) -> Flask:
     """Make the WSGI application over the repositories below `root`."""
     app = Flask(__name__)
     _add_git(app, root)
-    _add_api(app, root, base_url, deliverer)
+    _add_api(app, root, base_url)
 
     @app.get("/health")
     def health() -> ResponseReturnValue:
@@ -94,7 +94,7 @@ def _git_environment() -> dict[str, str]:
     authorization = request.authorization
     pusher = (authorization.username if authorization else None) or "developer"
     environment = {
-        "PATH": os.defpath,
+        "PATH": host_environment().get("PATH", os.defpath),
         "GIT_PUSHER": pusher,
         "GIT_CONFIG_COUNT": "1",
         # Bare repositories made by another uid (a container's) are still ours.
@@ -110,9 +110,7 @@ def _git_response(body: bytes, content_type: str) -> Response:
     return Response(body, content_type=content_type, headers={"Cache-Control": "no-cache"})
 
 
-def _add_api(  # noqa: C901  (a table of routes)
-    app: Flask, root: Path, base_url: str, deliverer: Deliverer
-) -> None:
+def _add_api(app: Flask, root: Path, base_url: str) -> None:  # noqa: C901  (a table of routes)
     def existing(owner: str, name: str) -> Repository:
         repository = Repository(root, owner, name)
         if not repository.exists():
@@ -121,7 +119,9 @@ def _add_api(  # noqa: C901  (a table of routes)
 
     @app.post("/api/v3/orgs/<owner>/repos")
     def create(owner: str) -> ResponseReturnValue:
-        body = request.get_json(force=True)
+        body = _json_body()
+        if "name" not in body:
+            raise SandboxError("Validation Failed: name is missing.")
         repository = Repository(root, owner, str(body["name"]))
         repository.create(str(body.get("default_branch", "main")))
         return jsonify(repository_payload(repository, base_url)), 201
@@ -142,8 +142,8 @@ def _add_api(  # noqa: C901  (a table of routes)
     @app.post("/api/v3/repos/<owner>/<name>/hooks")
     def add_hook(owner: str, name: str) -> ResponseReturnValue:
         repository = existing(owner, name)
-        body = request.get_json(force=True)
-        url = body.get("config", {}).get("url")
+        body = _json_body()
+        url = _hook_url(body)
         if not url:
             raise SandboxError("Validation Failed: config.url is missing.")
         rows = [h for h in repository.read_json("hooks") if _hook_url(h) != url]
@@ -165,9 +165,9 @@ def _add_api(  # noqa: C901  (a table of routes)
     @app.post("/api/v3/repos/<owner>/<name>/pulls")
     def open_pull(owner: str, name: str) -> ResponseReturnValue:
         repository = existing(owner, name)
-        pull = _open_pull(repository, request.get_json(force=True), base_url)
+        pull = _open_pull(repository, _json_body(), base_url)
         payload = pull_request_payload(repository, pull, "opened", base_url)
-        deliverer.send(repository, "pull_request", payload)
+        repository.queue("pull_request", payload)
         return jsonify(pull), 201
 
     @app.get("/api/v3/repos/<owner>/<name>/pulls")
@@ -177,7 +177,7 @@ def _add_api(  # noqa: C901  (a table of routes)
 
 def _open_pull(repository: Repository, body: dict[str, object], base_url: str) -> dict[str, object]:
     branches = repository.branches()
-    head, base = str(body["head"]), str(body.get("base", repository.default_branch()))
+    head, base = str(body.get("head", "")), str(body.get("base", repository.default_branch()))
     for branch in (head, base):
         if branch not in branches:
             raise SandboxError(f"Validation Failed: no branch {branch!r}.")
@@ -202,6 +202,13 @@ def _open_pull(repository: Repository, body: dict[str, object], base_url: str) -
     }
     repository.write_json("pulls", [*rows, pull])
     return pull
+
+
+def _json_body() -> dict[str, object]:
+    body = request.get_json(force=True, silent=True)
+    if not isinstance(body, dict):
+        raise SandboxError("Problems parsing JSON: the body must be an object.")
+    return body
 
 
 def _hook_url(hook: dict[str, object]) -> object:
@@ -237,9 +244,8 @@ class GitServer(BaseApplication):  # type: ignore[misc]
         """Make the application in the worker."""
         root = self._settings.git_dir
         root.mkdir(parents=True, exist_ok=True)
-        deliverer = Deliverer(root, self._settings.git_url)
-        deliverer.start()
-        return create_app(root, self._settings.git_url, deliverer)
+        Deliverer(root, self._settings.git_url).start()
+        return create_app(root, self._settings.git_url)
 
 
 def main() -> None:

@@ -1,12 +1,14 @@
 """The Git server with real git over HTTP, and its webhooks with a real receiver."""
 
 import json
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from queue import Queue
+from queue import Empty, Queue
 
 import pytest
 import requests
@@ -18,9 +20,9 @@ from sandbox.scm.webhooks import Deliverer, sign
 Received = "Queue[tuple[dict[str, str], bytes]]"
 
 
-@pytest.fixture
-def receiver() -> Iterator[tuple[str, Received]]:
-    received: Received = Queue()
+@contextmanager
+def serving(received: Received, port: int = 0) -> Iterator[str]:
+    """A receiver of webhooks; yields its URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -32,11 +34,20 @@ def receiver() -> Iterator[tuple[str, Received]]:
         def log_message(self, *_: object) -> None:
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/hook", received
-    server.shutdown()
-    server.server_close()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/hook"
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def receiver() -> Iterator[tuple[str, Received]]:
+    received: Received = Queue()
+    with serving(received) as url:
+        yield url, received
 
 
 @pytest.fixture
@@ -45,7 +56,7 @@ def git_server(tmp_path: Path) -> Iterator[str]:
     root.mkdir()
     base = "http://127.0.0.1"
     deliverer = Deliverer(root, base, interval_s=0.02)
-    server = make_server("127.0.0.1", 0, create_app(root, base, deliverer), threaded=True)
+    server = make_server("127.0.0.1", 0, create_app(root, base), threaded=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     deliverer.start()
     yield f"http://127.0.0.1:{server.server_port}"
@@ -142,3 +153,68 @@ def test_unknown_repository_is_named(git_server: str, tmp_path: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError) as failed:
         git(tmp_path, "clone", "-q", f"{git_server}/workshop/absent.git")
     assert "not found" in failed.value.stderr
+
+
+def test_live_receiver_gets_each_push_once_beside_a_dead_one(
+    git_server: str, receiver: tuple[str, Received], tmp_path: Path
+) -> None:
+    hook_url, received = receiver
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        dead_url = f"http://127.0.0.1:{reserved.getsockname()[1]}/hook"
+    work = tmp_path / "work"
+    make_repository(git_server, hook_url, work)
+    received.get(timeout=10)
+    hook = {"events": ["push"], "config": {"url": dead_url}}
+    requests.post(f"{git_server}/api/v3/repos/workshop/app/hooks", json=hook, timeout=5)
+    for message in ("Second", "Third"):
+        git(work, "commit", "-q", "--allow-empty", "-m", message)
+        git(work, "push", "-q", f"{git_server}/workshop/app.git", "main")
+
+    heads = [json.loads(received.get(timeout=10)[1])["head_commit"]["message"] for _ in range(2)]
+    assert heads == ["Second", "Third"]
+    with pytest.raises(Empty):
+        received.get(timeout=0.5)
+
+
+def test_push_reaches_a_receiver_that_comes_up_later(git_server: str, tmp_path: Path) -> None:
+    with socket.socket() as reserved:
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
+    make_repository(git_server, f"http://127.0.0.1:{port}/hook", tmp_path / "work")
+    received: Received = Queue()
+    with serving(received, port):
+        assert json.loads(received.get(timeout=15)[1])["ref"] == "refs/heads/main"
+
+
+def test_junk_in_the_outbox_does_not_hold_up_pushes(
+    git_server: str, receiver: tuple[str, Received], tmp_path: Path
+) -> None:
+    hook_url, received = receiver
+    work = tmp_path / "work"
+    make_repository(git_server, hook_url, work)
+    received.get(timeout=10)
+    outbox = tmp_path / "git" / "workshop" / "app.git" / "outbox"
+    (outbox / "0-junk.push").write_text("pusher ada\nnonsense\n")
+    git(work, "commit", "-q", "--allow-empty", "-m", "After junk")
+    git(work, "push", "-q", f"{git_server}/workshop/app.git", "main")
+    payload = json.loads(received.get(timeout=10)[1])
+    assert payload["head_commit"]["message"] == "After junk"
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "said"),
+    [
+        ("orgs/workshop/repos", "{}", "name is missing"),
+        ("orgs/workshop/repos", "not json", "must be an object"),
+        ("orgs/workshop/repos", '{"name": "../etc"}', "is not a repository name"),
+        ("repos/workshop/absent/hooks", "{}", "not found"),
+    ],
+    ids=["no name", "no JSON", "path as a name", "unknown repository"],
+)
+def test_bad_call_is_refused_with_its_reason(
+    git_server: str, path: str, body: str, said: str
+) -> None:
+    answer = requests.post(f"{git_server}/api/v3/{path}", data=body, timeout=5)
+    assert answer.status_code == 422
+    assert said in answer.json()["message"]
