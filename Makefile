@@ -53,7 +53,7 @@ unit: setup ## Fast, pure tests
 	$(PYTEST) tests/unit -n 2 -q
 
 contract: setup ## Real clients over HTTP
-	$(PYTEST) tests/contract -n 2 --dist loadfile -q
+	$(PYTEST) tests/contract -n 3 --dist loadfile -q
 
 e2e: setup ## The demo and its rollback
 	$(PYTEST) tests/e2e -q
