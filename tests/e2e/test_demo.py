@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from command import PROJECT, Command
+from sandbox_command import PROJECT, Command
 
 PLANNED = [10.0, 25.0, 50.0, 100.0]
 
