@@ -5,7 +5,7 @@
 (() => {
   document.documentElement.classList.add("js");
   let events = null, log = null, logKey = "", timer = 0, loading = false, again = false;
-  let seq = document.body.dataset.seq || "0";
+  let seq = document.body.dataset.seq || "0", shown = "";
 
   function words(ms) {
     const s = Math.max(0, ms / 1000);
@@ -36,7 +36,16 @@
     } else for (const e of news) replace(old.get(e.id), e);
     document.title = fresh.title;
     tick();
+    reveal();
     follow();
+  }
+  // Bring the chosen stage into sight, once for each choice.
+  function reveal() {
+    const stage = document.querySelector(".stage[aria-current]");
+    if (!stage || shown === stage.getAttribute("href")) return;
+    shown = stage.getAttribute("href");
+    const graph = stage.closest(".graph");
+    graph.scrollLeft += stage.getBoundingClientRect().left - graph.getBoundingClientRect().left - 16;
   }
   function replace(before, after) {
     const writing = before.contains(document.activeElement) && document.activeElement.matches("input,textarea,select");
@@ -104,6 +113,7 @@
   function listen() {
     if (events || document.hidden) return;
     events = new EventSource(`${document.body.dataset.events}?after=${seq}`);
+    events.addEventListener("open", refresh); // what changed while the page was on its way
     events.addEventListener("change", (event) => { seq = event.lastEventId; refresh(); });
   }
   document.addEventListener("visibilitychange", () => {
@@ -129,7 +139,7 @@
     if (form) form.requestSubmit();
   });
 
-  tick(); setInterval(tick, 1000); setInterval(refresh, 15000);
+  tick(); reveal(); setInterval(tick, 1000); setInterval(refresh, 15000);
   const last = document.querySelector("main");
   if (last) { listen(); follow(); }
 })();
