@@ -60,6 +60,7 @@ def process_specs(settings: Settings, host_env: Mapping[str, str]) -> tuple[Proc
             env=harness,
             unset=foreign,
             ready_url=f"{settings.harness_url}/health",
+            stop_timeout_s=1,  # a delegate's long poll would hold it; it has no state of its own
             port=settings.harness_port,
         ),
         ProcessSpec(
