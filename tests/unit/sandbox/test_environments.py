@@ -1,0 +1,69 @@
+"""The switch: `local` points every tool here, `aws` takes only that away."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.environments import REDIRECTIONS, Target, switch
+from sandbox.settings import Settings
+
+SETTINGS = Settings(home=Path("/state"), aws_port=4566, harness_port=7457, proxy_port=4567)
+OWN = {
+    "AWS_PROFILE": "work",
+    "AWS_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "AKIAREAL",
+    "AWS_SECRET_ACCESS_KEY": "real",
+    "AWS_SESSION_TOKEN": "token",
+    "AWS_CA_BUNDLE": "/etc/ca.pem",
+    "HARNESS_ENDPOINT": "https://app.harness.io/gateway",
+    "HARNESS_PLATFORM_API_KEY": "pat.real",
+    "HTTPS_PROXY": "http://proxy.example.com:3128",
+    "TF_CLI_CONFIG_FILE": "/home/me/.terraformrc",
+    "PATH": "/usr/bin",
+}
+
+
+def test_local_points_every_tool_here_and_hides_real_accounts() -> None:
+    seen = switch(Target.LOCAL, SETTINGS).apply(OWN)
+    assert seen["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4566"
+    assert seen["HARNESS_ENDPOINT"] == "http://127.0.0.1:7457/gateway"
+    assert seen["https_proxy"] == seen["HTTPS_PROXY"] == "http://127.0.0.1:4567"
+    assert seen["SSL_CERT_FILE"] == "/state/ca/bundle.pem"
+    assert not {"AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_CA_BUNDLE"} & set(seen)
+    assert not {"AKIAREAL", "real", "token", "pat.real"} & set(seen.values())
+    assert seen["PATH"] == "/usr/bin"
+
+
+def test_local_names_the_terraform_configuration_only_where_there_is_one() -> None:
+    assert "TF_CLI_CONFIG_FILE" not in switch(Target.LOCAL, SETTINGS).set
+    config = Path("/state/terraform.tfrc")
+    variables = switch(Target.LOCAL, SETTINGS, terraform_config=config).set
+    assert variables["TF_CLI_CONFIG_FILE"] == str(config)
+
+
+def test_every_redirection_is_either_set_or_unset() -> None:
+    local = switch(Target.LOCAL, SETTINGS)
+    assert set(REDIRECTIONS) <= set(local.set) | set(local.unset)
+
+
+def test_aws_leaves_a_persons_own_values_alone() -> None:
+    assert switch(Target.AWS, SETTINGS, current=OWN).apply(OWN) == OWN
+
+
+def test_aws_after_local_never_points_here() -> None:
+    config = Path("/state/terraform.tfrc")
+    shell = switch(Target.LOCAL, SETTINGS, terraform_config=config).apply({"PATH": "/usr/bin"})
+    chosen = switch(Target.AWS, SETTINGS, current=shell)
+    assert chosen.set == {}
+    assert chosen.apply(shell) == {"PATH": "/usr/bin"}
+
+
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL", "HARNESS_ENDPOINT"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_aws_takes_an_endpoint_of_another_port_away_too(name: str, host: str) -> None:
+    assert name in switch(Target.AWS, SETTINGS, current={name: f"http://{host}:9999"}).unset
+
+
+def test_aws_keeps_a_region_that_only_happens_to_be_ours() -> None:
+    shell = {"AWS_REGION": SETTINGS.region, "AWS_PROFILE": "work"}
+    assert switch(Target.AWS, SETTINGS, current=shell).unset == ()

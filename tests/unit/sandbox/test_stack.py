@@ -1,0 +1,68 @@
+"""What each process gets of the settings and of the person's shell."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox.settings import Settings
+from sandbox.stack import local_switch, process_specs, sandbox_variables, tool_path
+
+REAL = {
+    "AWS_PROFILE": "work",
+    "AWS_SESSION_TOKEN": "token",
+    "HTTPS_PROXY": "http://proxy.example.com:3128",
+    "PATH": "/usr/bin",
+}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "state", aws_port=14566, time_scale=7, delegate_name="d1")
+
+
+def test_every_process_has_the_same_settings(settings: Settings) -> None:
+    own = sandbox_variables(settings)
+    assert own["SANDBOX_AWS_PORT"] == "14566"
+    assert own["SANDBOX_HOME"] == str(settings.home)
+    assert "SANDBOX_TF_PLUGIN_DIR" not in own, "what is not set must stay so"
+    for spec in process_specs(settings, REAL):
+        if spec.name in {"aws", "proxy", "git"}:
+            assert own.items() <= spec.env.items()
+        if spec.name in {"harness", "engine", "delegate"}:
+            assert spec.env["FAKE_HARNESS_TIME_SCALE"] == "7.0"
+
+
+@pytest.mark.parametrize("name", ["aws", "harness", "engine", "delegate", "git"])
+def test_no_process_sees_real_accounts(settings: Settings, name: str) -> None:
+    spec = next(spec for spec in process_specs(settings, REAL) if spec.name == name)
+    hidden = set(spec.unset) | set(spec.env)
+    assert {"AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTPS_PROXY"} <= hidden
+
+
+def test_proxy_keeps_the_hosts_own_proxy(settings: Settings) -> None:
+    spec = next(spec for spec in process_specs(settings, REAL) if spec.name == "proxy")
+    assert not {"HTTPS_PROXY"} & (set(spec.unset) | set(spec.env))
+
+
+def test_steps_find_the_hosts_tools_before_the_sandboxs_own() -> None:
+    path = tool_path({"PATH": "/usr/local/bin:/usr/bin"}).split(":")
+    assert path[:2] == ["/usr/local/bin", "/usr/bin"]
+    assert len(path) == len(set(path)) == 4
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["TF_CLI_CONFIG_FILE", "home"])
+def test_own_terraform_configuration_stays_in_force(tmp_path: Path, named: bool) -> None:
+    mirror = tmp_path / "mirror"
+    (mirror / "registry.terraform.io" / "hashicorp" / "aws").mkdir(parents=True)
+    settings = Settings(home=tmp_path / "state", tf_plugin_dir=mirror)
+    own = tmp_path / ".terraformrc"
+    host = {"TF_CLI_CONFIG_FILE": str(own)} if named else {"HOME": str(tmp_path)}
+
+    own.write_text('plugin_cache_dir = "/cache"\n')
+    config = local_switch(settings, host).set["TF_CLI_CONFIG_FILE"]
+    text = Path(config).read_text()
+    assert 'plugin_cache_dir = "/cache"' in text
+    assert str(mirror) in text
+
+    own.write_text("provider_installation {\n}\n")
+    assert "TF_CLI_CONFIG_FILE" not in local_switch(settings, host).set
