@@ -37,6 +37,8 @@ def weight_windows(steps: Sequence[StepRow], weights: dict[str, float]) -> list[
         weights: step uuid to `weightPercentage`, for the shift steps that succeeded.
     """
     shifts = sorted((s for s in steps if s.uuid in weights), key=lambda step: step.start_ts)
+    if not shifts:
+        return []
     ends = [step.start_ts / 1000 for step in shifts[1:]]
     rollbacks = [step.start_ts for step in steps if step.type.endswith("Rollback")]
     final = max((step.end_ts or step.start_ts for step in steps), default=0)
