@@ -123,7 +123,7 @@ class Stack:
     def __init__(self, folder: Path, url: str) -> None:
         folder.mkdir()
         (folder / "main.tf").write_text(STACK)
-        config = write_cli_config(folder, None)
+        config = write_cli_config(folder, None, folder / "none.tfrc")
         self._folder = folder
         self._env = {
             "PATH": os.environ["PATH"],

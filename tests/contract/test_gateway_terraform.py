@@ -38,7 +38,7 @@ def test_stack_applies_plans_empty_survives_kill_and_goes(
     folder = tmp_path / "stack"
     shutil.copytree(STACK, folder)
     environment = server.environment
-    config = write_cli_config(tmp_path, Settings().tf_plugin_dir)
+    config = write_cli_config(tmp_path, Settings().tf_plugin_dir, tmp_path / "none.tfrc")
     if config is not None:
         environment["TF_CLI_CONFIG_FILE"] = str(config)
 
