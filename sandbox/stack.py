@@ -28,7 +28,7 @@ def process_specs(settings: Settings, host_env: Mapping[str, str]) -> tuple[Proc
     """Return every process of the sandbox, in the order in which they are shown."""
     own = sandbox_variables(settings)
     harness = harness_process_variables(settings)
-    python = (sys.executable, "-W", "ignore", "-m")
+    python = (sys.executable, "-W", "ignore", "-m", "sandbox.quickstart")
     local = local_switch(settings, host_env)
     # The person's own AWS profile, proxies and accounts are no business of these processes.
     foreign = (*REDIRECTIONS, *network_variables(settings))
