@@ -9,7 +9,7 @@ PYTEST := .venv/bin/pytest
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-15s %s\n", $$1, $$2}'
 
-setup: .venv/.ready tools/.venv/.ready apps/frontend/node_modules/.ready ## Install everything, start nothing
+setup: .venv/.ready tools/.venv/.ready tools/checkov/.venv/.ready apps/frontend/node_modules/.ready ## Install everything, start nothing
 
 .venv/.ready: pyproject.toml uv.lock
 	@echo "- Python dependencies (locked)"
@@ -21,6 +21,11 @@ setup: .venv/.ready tools/.venv/.ready apps/frontend/node_modules/.ready ## Inst
 tools/.venv/.ready: tools/pyproject.toml tools/uv.lock | .venv/.ready
 	@echo "- scanners that pipelines run (locked)"
 	@.venv/bin/uv sync --project tools --frozen --quiet
+	@touch $@
+
+tools/checkov/.venv/.ready: tools/checkov/pyproject.toml tools/checkov/uv.lock | .venv/.ready
+	@echo "- checkov (locked)"
+	@.venv/bin/uv sync --project tools/checkov --frozen --quiet
 	@touch $@
 
 apps/frontend/node_modules/.ready: apps/frontend/package.json apps/frontend/package-lock.json
@@ -74,4 +79,4 @@ docs: setup ## Regenerate the documents that come from code
 	$(PY) -m fake_harness.pipeline.steps > docs/steps.md
 
 clean: ## Remove what setup installed
-	rm -rf .venv tools/.venv apps/frontend/node_modules apps/backend/.venv
+	rm -rf .venv tools/.venv tools/checkov/.venv apps/frontend/node_modules apps/backend/.venv

@@ -131,10 +131,12 @@ def tool_path(host_env: Mapping[str, str]) -> str:
     The sandbox's come last, so that a step's `python3` is the host's, as on a build machine.
     """
     beside = Path(sys.executable).parent
-    scanners = beside.parent.parent / "tools" / ".venv" / "bin"
+    tools = beside.parent.parent / "tools"
+    # checkov comes after: it brings a fork of detect-secrets under the same names.
+    own = [tools / ".venv" / "bin", tools / "checkov" / ".venv" / "bin", beside]
     host = [
         entry
         for entry in host_env.get("PATH", "/usr/local/bin:/usr/bin:/bin").split(":")
         if entry and Path(entry) != beside
     ]
-    return ":".join([*host, str(scanners), str(beside)])
+    return ":".join([*host, *map(str, own)])
