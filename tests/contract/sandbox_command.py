@@ -17,7 +17,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(sys.executable).parent / "sandbox"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Command:
     """Runs `sandbox` as a person would."""
 
