@@ -41,7 +41,6 @@ def process_specs(settings: Settings, host_env: Mapping[str, str]) -> tuple[Proc
             unset=foreign,
             ready_url=f"{settings.aws_url}/_sandbox/health",
             port=settings.aws_port,
-            stop_timeout_s=10,
         ),
         ProcessSpec(
             name="envoy",
