@@ -112,6 +112,8 @@ class FakeManager:
                 self.polls += 1
                 return {"delegateTaskEvents": self._events(request.args.getlist("known"))}
             case ["delegates", _, "tasks", task_id, "acquire", "v2"]:
+                if task_id in self.results:
+                    return Response("the task is over", status=409)
                 self.acquired[task_id] = self.acquired.get(task_id, 0) + 1
                 self.offered_again.discard(task_id)
                 return self.tasks[task_id]
@@ -120,6 +122,7 @@ class FakeManager:
                 return {}
             case ["tasks", task_id, "delegates", _, "v2"]:
                 self.results.setdefault(task_id, []).append(json.loads(request.get_data()))
+                self.offered_again.discard(task_id)
                 return {}
         return Response(request.path, status=404)
 
