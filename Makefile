@@ -52,7 +52,7 @@ lint: setup ## Style, types and import rules
 	.venv/bin/lint-imports
 	@if command -v terraform >/dev/null; then terraform fmt -check -recursive infra; fi
 
-test: lint unit contract apps-test e2e ## Every test
+test: lint unit contract chaos apps-test e2e ## Every test
 
 unit: setup ## Fast, pure tests
 	$(PYTEST) tests/unit -n 2 -q
