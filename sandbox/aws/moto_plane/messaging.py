@@ -1,13 +1,15 @@
 """SQS and SNS where moto would block a request, or send one out of the process."""
 
+import json
 import threading
 from collections.abc import Mapping
 from typing import Any
 
 import moto.sns.models
+import moto.sqs.models
 import moto.sqs.urls
 import requests
-from moto.sqs.models import Message, SQSBackend, sqs_backends
+from moto.sqs.models import Message, Queue, SQSBackend, sqs_backends
 
 from sandbox.aws.moto_plane.moment import current
 from sandbox.types import JsonObject
@@ -36,6 +38,25 @@ class SandboxSqsBackend(SQSBackend):
         return moto.sqs.urls
 
 
+class SandboxQueue(Queue):
+    """A queue that keeps its policy, and says its redrive policy as SQS does."""
+
+    def _set_attributes(self, attributes: dict[str, Any], now: float | None = None) -> None:
+        """Set only what is named: moto drops the policy with every other attribute."""
+        if "Policy" not in attributes:
+            attributes = {**attributes, "Policy": self.policy}
+        super()._set_attributes(attributes, now)
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Terraform compares the text: SQS answers JSON without spaces."""
+        answer: dict[str, Any] = super().attributes
+        if answer.get("RedrivePolicy"):
+            policy = json.loads(answer["RedrivePolicy"])
+            answer["RedrivePolicy"] = json.dumps(policy, separators=(",", ":"))
+        return answer
+
+
 class _Deliveries:
     """Stands for `requests` in SNS: delivers to HTTP subscribers, once, in the background."""
 
@@ -57,6 +78,7 @@ def _deliver(url: str, message: JsonObject, headers: Mapping[str, str]) -> None:
 
 
 def install() -> None:
-    """Make moto use both."""
+    """Make moto use them."""
+    vars(moto.sqs.models)["Queue"] = SandboxQueue
     sqs_backends.backend = SandboxSqsBackend
     vars(moto.sns.models)["requests"] = _Deliveries
