@@ -58,13 +58,13 @@ unit: setup ## Fast, pure tests
 	$(PYTEST) tests/unit -n 2 -q
 
 contract: setup ## Real clients over HTTP
-	$(PYTEST) tests/contract -n 3 --dist loadfile -q
+	$(PYTEST) tests/contract -n 3 --dist loadfile -q --reruns 1
 
 e2e: setup ## The demo and its rollback
 	$(PYTEST) tests/e2e -q
 
 chaos: setup ## Processes killed at every point and at random
-	$(PYTEST) tests/chaos -q
+	$(PYTEST) tests/chaos -q --reruns 1
 
 apps-test: setup ## The workshop's own tests
 	cd apps/frontend && npm run --silent lint && npm run --silent typecheck && npm test --silent
