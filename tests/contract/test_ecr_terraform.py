@@ -9,6 +9,9 @@ from pathlib import Path
 import pytest
 from ecr_server import EcrServer, serve
 
+from sandbox.settings import Settings
+from sandbox.terraform import find_provider_mirror
+
 STACK = """
 terraform {
   required_providers { aws = { source = "hashicorp/aws" } }
@@ -80,8 +83,8 @@ def terraform(stack: Path, *arguments: str) -> int:
 
 def provider_mirror() -> list[str]:
     """Arguments that let `init` find the provider with no network, where a mirror is known."""
-    mirror = Path(os.environ.get("SANDBOX_TF_PLUGIN_DIR", "/opt/tf-plugins"))
-    return [f"-plugin-dir={mirror}"] if mirror.is_dir() else []
+    mirror = find_provider_mirror(Settings().tf_plugin_dir)
+    return [f"-plugin-dir={mirror}"] if mirror else []
 
 
 @pytest.mark.skipif(shutil.which("terraform") is None, reason="needs terraform on PATH")

@@ -12,6 +12,8 @@ from elbv2_server import SUBNETS, VPC, World, world
 from elbv2_tls import key_and_certificate
 
 from sandbox.aws.ports import Certificate
+from sandbox.settings import Settings
+from sandbox.terraform import find_provider_mirror
 
 STACK = """
 terraform {
@@ -212,8 +214,8 @@ def terraform(stack: Path, *arguments: str) -> int:
 
 def provider_mirror() -> list[str]:
     """Arguments that let `init` find the provider with no network, where a mirror is known."""
-    mirror = Path(os.environ.get("SANDBOX_TF_PLUGIN_DIR", "/opt/tf-plugins"))
-    return [f"-plugin-dir={mirror}"] if mirror.is_dir() else []
+    mirror = find_provider_mirror(Settings().tf_plugin_dir)
+    return [f"-plugin-dir={mirror}"] if mirror else []
 
 
 @pytest.mark.skipif(shutil.which("terraform") is None, reason="needs terraform on PATH")
