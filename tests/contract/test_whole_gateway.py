@@ -1,0 +1,314 @@
+"""boto3 waiters and the aws command against a whole sandbox, and after each process's death.
+
+A real image runs behind a real load balancer; nothing is faked.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+import yaml
+from ecs_client import EcsTestClient, boto_client, ecs_client, environment
+from sandbox_command import Command, running_sandbox
+
+ORG_PROJECT = ("--org", "whole", "--project", "gateway")
+WAIT = {"Delay": 1, "MaxAttempts": 180}
+LOGS = {
+    "logDriver": "awslogs",
+    "options": {
+        "awslogs-group": "/whole/app",
+        "awslogs-region": "us-east-1",
+        "awslogs-stream-prefix": "app",
+    },
+}
+PROCESSES = ("aws", "envoy", "proxy", "harness", "engine", "delegate", "git")
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
+    home = tmp_path_factory.mktemp("whole") / "state"
+    with running_sandbox(home, time_scale="10") as command:
+        yield command
+
+
+@pytest.fixture(scope="module")
+def ecs(sandbox: Command) -> EcsTestClient:
+    boto_client(sandbox, "logs").create_log_group(logGroupName="/whole/app")
+    return ecs_client(sandbox)
+
+
+class Service:
+    """Two tasks behind a load balancer."""
+
+    def __init__(self, sandbox: Command, ecs: EcsTestClient) -> None:
+        self.sandbox = sandbox
+        self.elb = boto_client(sandbox, "elbv2")
+        self.ecs = ecs
+        ec2 = boto_client(sandbox, "ec2")
+        other = ec2.create_subnet(
+            VpcId=ecs.vpc, CidrBlock="10.9.2.0/24", AvailabilityZone="us-east-1b"
+        )["Subnet"]["SubnetId"]
+        made = self.elb.create_load_balancer(
+            Name="whole", Subnets=[ecs.subnet, other], SecurityGroups=[ecs.group]
+        )["LoadBalancers"][0]
+        self.dns_name = str(made["DNSName"])
+        self.group = self.elb.create_target_group(
+            Name="whole",
+            Protocol="HTTP",
+            Port=8080,
+            VpcId=ecs.vpc,
+            TargetType="ip",
+            HealthCheckIntervalSeconds=10,
+            HealthyThresholdCount=2,
+        )["TargetGroups"][0]["TargetGroupArn"]
+        self.elb.modify_target_group_attributes(
+            TargetGroupArn=self.group,
+            Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "10"}],
+        )
+        self.elb.create_listener(
+            LoadBalancerArn=made["LoadBalancerArn"],
+            Protocol="HTTP",
+            Port=80,
+            DefaultActions=[{"Type": "forward", "TargetGroupArn": self.group}],
+        )
+        self.elb.get_waiter("load_balancer_available").wait(
+            LoadBalancerArns=[made["LoadBalancerArn"]], WaiterConfig=WAIT
+        )
+        definition = ecs.register({"logConfiguration": LOGS}, family="whole")
+        balancer = {"targetGroupArn": self.group, "containerName": "app", "containerPort": 8080}
+        ecs.ecs.create_service(
+            cluster="c",
+            serviceName="whole",
+            taskDefinition=definition,
+            desiredCount=2,
+            launchType="FARGATE",
+            networkConfiguration=ecs.network,
+            loadBalancers=[balancer],
+        )
+
+    def stable(self) -> None:
+        """Wait as pipelines do: the service is stable, its targets are in service."""
+        self.ecs.ecs.get_waiter("services_stable").wait(
+            cluster="c", services=["whole"], WaiterConfig=WAIT
+        )
+        self.elb.get_waiter("target_in_service").wait(TargetGroupArn=self.group, WaiterConfig=WAIT)
+
+    def ask(self) -> Any:
+        """Ask the load balancer by its name, through the proxy that `sandbox env` names."""
+        proxy = {"http": environment(self.sandbox)["HTTP_PROXY"]}
+        answer = requests.get(f"http://{self.dns_name}/", proxies=proxy, timeout=20)
+        answer.raise_for_status()
+        return answer.json()
+
+    def tasks(self) -> list[str]:
+        arns = self.ecs.ecs.list_tasks(cluster="c", serviceName="whole")["taskArns"]
+        return sorted(arns)
+
+
+@pytest.fixture(scope="module")
+def service(sandbox: Command, ecs: EcsTestClient) -> Service:
+    made = Service(sandbox, ecs)
+    made.stable()
+    return made
+
+
+def test_waiters_end_when_the_service_answers(service: Service) -> None:
+    assert service.ask()["name"] == "second"
+    described = service.ecs.ecs.describe_services(cluster="c", services=["whole"])["services"][0]
+    assert (described["runningCount"], described["pendingCount"]) == (2, 0)
+    assert [d["rolloutState"] for d in described["deployments"]] == ["COMPLETED"]
+
+
+def test_aws_command_waits_and_lists(service: Service) -> None:
+    aws = ("exec", "--", "aws", "ecs")
+    service.sandbox(*aws, "wait", "services-stable", "--cluster", "c", "--services", "whole")
+    done = service.sandbox(*aws, "list-tasks", "--cluster", "c", "--output", "json")
+    assert set(service.tasks()) <= set(json.loads(done.stdout)["taskArns"])
+
+
+def test_aws_command_says_what_aws_says_of_a_missing_cluster(service: Service) -> None:
+    command = ("exec", "--", "aws", "ecs", "describe-tasks", "--cluster", "no", "--tasks", "x")
+    done = service.sandbox(*command, check=False)
+    assert done.returncode in {254, 255}, "aws cli v2, v1"
+    assert "ClusterNotFoundException" in done.stderr
+
+
+def test_stopped_task_ends_the_waiter_and_is_replaced(service: Service) -> None:
+    victim = service.tasks()[0]
+    service.ecs.ecs.stop_task(cluster="c", task=victim, reason="by a person")
+    service.ecs.ecs.get_waiter("tasks_stopped").wait(cluster="c", tasks=[victim], WaiterConfig=WAIT)
+    stopped = service.ecs.ecs.describe_tasks(cluster="c", tasks=[victim])["tasks"][0]
+    assert (stopped["stopCode"], stopped["stoppedReason"]) == ("UserInitiated", "by a person")
+    service.stable()
+    assert victim not in service.tasks()
+    assert len(service.tasks()) == 2
+
+
+def test_new_log_lines_are_followed_as_they_are_written(service: Service) -> None:
+    """As `aws logs tail --follow` of the aws cli v2 does it: FilterLogEvents, again and again."""
+    logs = boto_client(service.sandbox, "logs")
+    since = int(time.time() * 1000)
+    mark = f"/follow-{since}"
+    url = f"http://{service.dns_name}{mark}"
+    service.sandbox("exec", "--", "curl", "--silent", "--fail", url)
+
+    def seen() -> bool:
+        pages = logs.get_paginator("filter_log_events").paginate(
+            logGroupName="/whole/app", startTime=since, filterPattern=f'"{mark}"'
+        )
+        return any(mark in e["message"] for page in pages for e in page["events"])
+
+    await_true(seen, "the request is in the log group")
+
+
+@pytest.fixture(scope="module")
+def pipeline(sandbox: Command, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A pipeline whose script asks the local AWS, from the delegate."""
+    script = "aws ecs list-clusters --output text"
+    spec = {
+        "shell": "Bash",
+        "onDelegate": True,
+        "source": {"type": "Inline", "spec": {"script": script}},
+    }
+    step = {"identifier": "ask", "name": "ask", "type": "ShellScript", "timeout": "2m"}
+    steps = [{"step": {**step, "spec": spec}}]
+    stage = {
+        "identifier": "s",
+        "name": "s",
+        "type": "Custom",
+        "spec": {"execution": {"steps": steps}},
+    }
+    document = {
+        "pipeline": {
+            "identifier": "ask",
+            "name": "ask",
+            "orgIdentifier": "whole",
+            "projectIdentifier": "gateway",
+            "stages": [{"stage": stage}],
+        }
+    }
+    files = {
+        "sync.yaml": {
+            "organization": "organization.yaml",
+            "project": "project.yaml",
+            "entities": [{"kind": "pipeline", "files": ["ask.yaml"]}],
+        },
+        "organization.yaml": {"organization": {"identifier": "whole", "name": "Whole"}},
+        "project.yaml": {
+            "project": {"identifier": "gateway", "orgIdentifier": "whole", "name": "Gateway"}
+        },
+        "ask.yaml": document,
+    }
+    folder = tmp_path_factory.mktemp("harness")
+    for name, content in files.items():
+        (folder / name).write_text(yaml.safe_dump(content))
+    sandbox("sync", "--folder", str(folder))
+    return "ask"
+
+
+@pytest.fixture(scope="module")
+def repository(sandbox: Command, pipeline: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A clone's folder, whose origin is the local Git server (`sync` made the repository)."""
+    del pipeline
+    urls = sandbox.json("status")["urls"]
+    folder = tmp_path_factory.mktemp("clone") / "work"
+    remote = f"{urls['Git']}/workshop/harness-workshop.git"
+    subprocess.run(["git", "clone", "-q", remote, str(folder)], check=True, capture_output=True)
+    return str(folder)
+
+
+def push(folder: str) -> None:
+    who = ("-c", "user.name=Ada", "-c", "user.email=ada@example.com")
+    for command in (
+        ("git", *who, "commit", "-q", "--allow-empty", "-m", "Again"),
+        ("git", "push", "-q", "origin", "HEAD:main"),
+    ):
+        subprocess.run(command, cwd=folder, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_everything_works_after_a_process_was_killed(
+    service: Service, pipeline: str, repository: str, name: str
+) -> None:
+    before = service.tasks()
+    answering = {service.ask()["pid"] for _ in range(6)}
+    sandbox = service.sandbox
+    pid = sandbox.pids()[name]
+    os.kill(pid, signal.SIGKILL)
+    await_true(lambda: sandbox.pids()[name] not in {0, pid}, f"{name} is started again")
+    sandbox("up", "--timeout", "300")
+
+    service.stable()
+    assert service.tasks() == before, "running tasks are adopted"
+    assert {service.ask()["pid"] for _ in range(6)} == answering
+    sandbox("pipeline", "run", pipeline, *ORG_PROJECT)
+    push(repository)
+
+
+def test_everything_works_after_all_were_killed_at_once(
+    service: Service, pipeline: str, repository: str
+) -> None:
+    """The supervisor too: `up` finds the orphans and starts anew."""
+    before = service.tasks()
+    sandbox = service.sandbox
+    pids = list(sandbox.pids().values())
+    supervisor = int((sandbox.home / "supervisor.pid").read_text())
+    for pid in (supervisor, *pids[:-2]):  # two are left as orphans
+        os.kill(pid, signal.SIGKILL)
+    assert sandbox("status", check=False).returncode == 1
+    sandbox("up", "--timeout", "300")
+    assert all(not Path(f"/proc/{pid}").exists() for pid in pids), "no orphan is left"
+
+    service.stable()
+    assert service.tasks() == before
+    service.ask()
+    sandbox("pipeline", "run", pipeline, *ORG_PROJECT)
+    push(repository)
+
+
+def test_down_stops_every_task_and_up_brings_them_back(service: Service) -> None:
+    sandbox = service.sandbox
+    pid = service.ask()["pid"]
+    sandbox("down")
+    assert not Path(f"/proc/{pid}").exists()
+    sandbox("up", "--timeout", "300")
+    service.stable()
+    service.ask()
+
+
+def test_authority_of_the_sandbox_is_exported(sandbox: Command, tmp_path: Path) -> None:
+    path = sandbox("ca").stdout.strip()
+    assert Path(path).read_text().startswith("-----BEGIN CERTIFICATE-----")
+    sandbox("ca", "--export", str(tmp_path / "ca.pem"))
+    assert (tmp_path / "ca.pem").read_text() == Path(path).read_text()
+    assert sandbox("ca", "--export", "-").stdout == Path(path).read_text()
+    bundle = Path(sandbox("ca", "--bundle").stdout.strip()).read_text()
+    assert Path(path).read_text().strip() in bundle
+
+
+def test_exec_prints_nothing_of_its_own(sandbox: Command) -> None:
+    done = sandbox("exec", "--", "sh", "-c", "echo out; echo err >&2; exit 7", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "err\n")
+
+
+def test_later_commands_need_only_the_state_directory(sandbox: Command) -> None:
+    """The ports were named once, at `sandbox up`."""
+    kept = {k: v for k, v in sandbox.env.items() if not k.startswith("SANDBOX_")}
+    bare = Command(env={**kept, "SANDBOX_HOME": str(sandbox.home)}, home=sandbox.home)
+    assert bare.json("status")["urls"] == sandbox.json("status")["urls"]
+    bare("exec", "--", "aws", "sts", "get-caller-identity")
+    bare("up", "--timeout", "60")
+
+
+def await_true(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, f"not in {timeout_s:.0f} s: {what}"
+        time.sleep(0.2)
