@@ -200,7 +200,11 @@ def env(target: str, json_: bool) -> None:
     context_settings={"allow_interspersed_args": False},
 )
 @click.option(
-    "--target", type=click.Choice([t.value for t in Target]), default="local", show_default=True
+    "--target",
+    type=click.Choice([t.value for t in Target]),
+    default="local",
+    show_default=True,
+    help="Where the tools are pointed.",
 )
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @as_json

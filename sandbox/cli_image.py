@@ -22,7 +22,9 @@ def image() -> None:
 @click.option("--repo", required=True, help="Name of the ECR repository.")
 @click.option("--tag", "tags", multiple=True, required=True, help="Tag; may be repeated.")
 @click.option("--file", "dockerfile", type=click.Path(path_type=Path), help="The Dockerfile.")
-@click.option("--build-arg", "build_args", multiple=True, metavar="NAME=VALUE")
+@click.option(
+    "--build-arg", "build_args", multiple=True, metavar="NAME=VALUE", help="Value of an ARG."
+)
 @as_json
 def build(
     context: Path,
@@ -36,6 +38,10 @@ def build(
 
     Speaks the plugin convention of `BuildAndPushECR`. A Dockerfile that needs a container
     engine is refused with the line that needs it.
+
+    \b
+    sandbox exec -- aws ecr create-repository --repository-name backend
+    sandbox image build apps/backend --repo backend --tag v1
     """
     if not context.is_dir():
         raise UsageError(f"{context} is not a folder.")

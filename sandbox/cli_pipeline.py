@@ -17,9 +17,21 @@ from sandbox.harness_target import harness_client
 from sandbox.settings import load_settings
 
 _scope_options = (
-    click.option("--org", default="workshop", show_default=True, envvar="HARNESS_ORG_ID"),
     click.option(
-        "--project", default="harness_workshop", show_default=True, envvar="HARNESS_PROJECT_ID"
+        "--org",
+        default="workshop",
+        show_default=True,
+        envvar="HARNESS_ORG_ID",
+        show_envvar=True,
+        help="Organization.",
+    ),
+    click.option(
+        "--project",
+        default="harness_workshop",
+        show_default=True,
+        envvar="HARNESS_PROJECT_ID",
+        show_envvar=True,
+        help="Project.",
     ),
 )
 
@@ -71,7 +83,14 @@ def run(
     project: str,
     json_: bool,
 ) -> None:
-    """Start pipeline IDENTIFIER. Exits with 1 when the execution does not succeed."""
+    """Start pipeline IDENTIFIER. Exits with 1 when the execution does not succeed.
+
+    \b
+    sandbox pipeline run workshop_ci --input-set ci_main
+    sandbox pipeline run workshop_cd --no-wait     # prints the execution's id
+    sandbox pipeline show ID                       # stages and steps
+    sandbox pipeline logs ID STEP                  # what a step wrote
+    """
     if input_file is not None and not input_file.is_file():
         raise UsageError(f"There is no file {input_file}.")
     client = harness_client(load_settings())
@@ -90,7 +109,7 @@ def run(
 
 @pipeline.command("list")
 @click.option("--pipeline", "identifier", default="", help="Only of this pipeline.")
-@click.option("--size", default=20, show_default=True)
+@click.option("--size", default=20, show_default=True, help="How many.")
 @scoped
 @as_json
 def list_(identifier: str, size: int, org: str, project: str, json_: bool) -> None:

@@ -31,8 +31,16 @@ def sync(folder: Path, json_: bool) -> None:
     """Bring the Harness entities of a folder into the project, through Harness's API.
 
     Reads FOLDER/sync.yaml. What Terraform knows is read from the outputs of the modules named
-    there. Works against the sandbox, or against your Harness where HARNESS_ENDPOINT,
+    there, so apply them first. Every file is checked before anything is written, and repeating
+    it updates what is there.
+
+    Works against the sandbox, or against your Harness where HARNESS_ENDPOINT,
     HARNESS_ACCOUNT_ID and HARNESS_PLATFORM_API_KEY say so.
+
+    \b
+    sandbox exec -- terraform -chdir=infra/environments/dev apply
+    sandbox sync --folder harness
+    sandbox pipeline list
     """
     settings = load_settings()
     client = harness_client(settings)
