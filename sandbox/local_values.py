@@ -1,5 +1,6 @@
 """Placeholder values of the local target: the local Git server, local credentials."""
 
+import contextlib
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,9 +39,16 @@ def local_webhook(settings: Settings) -> Webhook:
 
 
 def kept_secret(path: Path) -> str:
-    """Return the secret in `path`, made on first use; only the user may read it."""
+    """Return the secret in `path`, made on first use; only the user may read it.
+
+    Two commands at once get the same one: it appears whole, and the first one stays.
+    """
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_hex(20))
+        draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(20))
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(draft)
+        draft.unlink()
     return path.read_text()

@@ -21,7 +21,7 @@ from sandbox.demo.measure import (
 from sandbox.demo.pipelines import PipelineWatcher
 from sandbox.demo.traffic import Answer, Destination, SteadyTraffic
 from sandbox.demo.workshop import Edit, Workshop
-from sandbox.errors import SandboxError
+from sandbox.errors import SandboxError, UsageError
 from sandbox.harness_target import harness_client
 from sandbox.lifecycle import Sandbox
 from sandbox.local_values import local_placeholders, local_webhook
@@ -96,6 +96,7 @@ class Demo:
         return summary
 
     def _infrastructure(self) -> None:
+        self._copy_infra()
         with terminal.step("terraform apply: state bucket") as line:
             self._terraform("bootstrap", line).init()
             self._terraform("bootstrap", line).apply()
@@ -104,6 +105,17 @@ class Demo:
         with terminal.step(title) as line, ThreadPoolExecutor(2) as pool:
             outputs = pool.map(lambda stage: self._apply(stage, line), stages)
             self._outputs = dict(zip(stages, outputs, strict=True))
+
+    def _copy_infra(self) -> None:
+        """Work on a copy: Terraform writes lock files (and the bootstrap its state) beside."""
+        ignore = shutil.ignore_patterns(".terraform", ".terraform.lock.hcl", "*.tfstate*")
+        source, copy = self._options.project / "infra", self._home / "demo" / "infra"
+        if not source.is_dir():
+            raise UsageError(
+                f"There is no folder {source}.",
+                hint="Run the demo from the project, or name it with --project.",
+            )
+        shutil.copytree(source, copy, ignore=ignore, dirs_exist_ok=True)
 
     def _apply(self, stage: str, line: Callable[[str], None]) -> dict[str, object]:
         terraform = self._terraform(stage, lambda text: line(f"{stage}: {text}"))
@@ -114,11 +126,7 @@ class Demo:
         return terraform.outputs()
 
     def _terraform(self, stage: str, line: Callable[[str], None]) -> Terraform:
-        """Work on a copy: Terraform writes lock files (and the bootstrap its state) beside."""
-        source, copy = self._options.project / "infra", self._home / "demo" / "infra"
-        if not copy.exists():
-            ignore = shutil.ignore_patterns(".terraform", ".terraform.lock.hcl", "*.tfstate*")
-            shutil.copytree(source, copy, ignore=ignore)
+        copy = self._home / "demo" / "infra"
         folder = copy / "bootstrap" if stage == "bootstrap" else copy / "environments" / stage
         data = self._home / "demo" / "terraform" / stage
         return Terraform(folder, env=self._env, data_dir=data, line=line)
