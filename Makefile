@@ -3,6 +3,8 @@ SHELL := /bin/bash
 UV_VERSION := 0.13.9
 PY := .venv/bin/python
 PYTEST := .venv/bin/pytest
+# Tests that start a whole sandbox each: they run alone, one after the other.
+WHOLE := tests/contract/test_bad_input.py tests/contract/test_second_stack.py tests/contract/test_whole_gateway.py
 
 .PHONY: help setup demo demo-rollback up down lint type test unit contract e2e chaos apps-test bench docs clean
 
@@ -58,7 +60,8 @@ unit: setup ## Fast, pure tests
 	$(PYTEST) tests/unit -n 2 -q
 
 contract: setup ## Real clients over HTTP
-	$(PYTEST) tests/contract -n 3 --dist loadfile -q --reruns 1
+	$(PYTEST) tests/contract -n 3 --dist loadfile -q --reruns 1 $(WHOLE:%=--ignore=%)
+	$(PYTEST) $(WHOLE) -q --reruns 1
 
 e2e: setup ## The demo and its rollback
 	$(PYTEST) tests/e2e -q
