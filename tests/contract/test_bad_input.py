@@ -15,45 +15,15 @@ from pathlib import Path
 import pytest
 import yaml
 from ecs_client import EcsTestClient, boto_client, ecs_client
+from harness_folder import (
+    SCOPE,
+    custom_stage,
+    pipeline,
+    shell_script,
+    write_folder,
+    write_rolling_deployment,
+)
 from sandbox_command import PROJECT, Command, own_environment, running_sandbox
-
-ORG_PROJECT = ("--org", "bad", "--project", "input")
-HARNESS = {
-    "sync.yaml": {
-        "organization": "organization.yaml",
-        "project": "project.yaml",
-        "entities": [{"kind": "pipeline", "folder": "pipelines"}],
-    },
-    "organization.yaml": {"organization": {"identifier": "bad", "name": "Bad"}},
-    "project.yaml": {
-        "project": {"identifier": "input", "orgIdentifier": "bad", "name": "Input", "modules": []}
-    },
-}
-
-
-def pipeline(identifier: str, step: dict[str, object]) -> dict[str, object]:
-    stage = {
-        "identifier": "only",
-        "name": "only",
-        "type": "Custom",
-        "spec": {"execution": {"steps": [{"step": step}]}},
-    }
-    return {
-        "pipeline": {
-            "identifier": identifier,
-            "name": identifier,
-            "orgIdentifier": "bad",
-            "projectIdentifier": "input",
-            "stages": [{"stage": stage}],
-        }
-    }
-
-
-def shell_script(script: str) -> dict[str, object]:
-    source = {"type": "Inline", "spec": {"script": script}}
-    spec = {"shell": "Bash", "onDelegate": True, "source": source}
-    step = {"identifier": "say", "name": "say", "type": "ShellScript", "timeout": "1m"}
-    return {**step, "spec": spec}
 
 
 @pytest.fixture(scope="module")
@@ -91,11 +61,7 @@ def still_usable(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A `harness/` folder with nothing wrong in it yet."""
-    made = tmp_path / "harness"
-    (made / "pipelines").mkdir(parents=True)
-    for name, document in HARNESS.items():
-        (made / name).write_text(yaml.safe_dump(document))
-    return made
+    return write_folder(tmp_path / "harness", "pipeline")
 
 
 def refused(command: Command, *arguments: str, code: int) -> str:
@@ -107,9 +73,9 @@ def refused(command: Command, *arguments: str, code: int) -> str:
 
 
 def test_malformed_yaml_names_file_line_and_column(sandbox: Command, folder: Path) -> None:
-    (folder / "pipelines" / "ci.yaml").write_text("pipeline:\n  name: a: b\n")
+    (folder / "pipeline" / "ci.yaml").write_text("pipeline:\n  name: a: b\n")
     said = refused(sandbox, "sync", "--folder", str(folder), code=2)
-    assert "pipelines/ci.yaml:2:10: this is no valid YAML" in said
+    assert "pipeline/ci.yaml:2:10: this is no valid YAML" in said
 
 
 def test_lint_of_malformed_yaml_names_the_line(idle: Command, tmp_path: Path) -> None:
@@ -130,7 +96,7 @@ def test_lint_of_a_missing_file_names_it(idle: Command, tmp_path: Path) -> None:
 def test_unknown_step_is_named_with_its_yaml_path(idle: Command, tmp_path: Path) -> None:
     path = tmp_path / "cd.yaml"
     step = {"identifier": "fly", "name": "fly", "type": "FlyToTheMoon", "spec": {}}
-    path.write_text(yaml.safe_dump(pipeline("cd", step)))
+    path.write_text(yaml.safe_dump(pipeline("cd", custom_stage(step))))
     done = idle("pipeline", "lint", str(path), check=False)
     assert done.returncode == 1
     text = done.stdout + done.stderr
@@ -140,12 +106,12 @@ def test_unknown_step_is_named_with_its_yaml_path(idle: Command, tmp_path: Path)
 
 def test_unknown_step_is_refused_before_anything_runs(sandbox: Command, folder: Path) -> None:
     step = {"identifier": "fly", "name": "fly", "type": "FlyToTheMoon", "spec": {}}
-    path = folder / "pipelines" / "unknown.yaml"
-    path.write_text(yaml.safe_dump(pipeline("unknown", step)))
+    path = folder / "pipeline" / "unknown.yaml"
+    path.write_text(yaml.safe_dump(pipeline("unknown", custom_stage(step))))
     said = refused(sandbox, "sync", "--folder", str(folder), code=1)
-    assert "pipelines/unknown.yaml: Harness refused" in said
+    assert "pipeline/unknown.yaml: Harness refused" in said
     assert "FlyToTheMoon" in said
-    assert sandbox.json("pipeline", "list", *ORG_PROJECT) == []
+    assert sandbox.json("pipeline", "list", *SCOPE) == []
 
 
 def test_folder_without_sync_yaml_is_named(sandbox: Command, tmp_path: Path) -> None:
@@ -159,11 +125,11 @@ def test_unknown_pipeline_is_named(sandbox: Command) -> None:
 
 
 def test_missing_secret_of_a_pipeline_fails_with_its_name(sandbox: Command, folder: Path) -> None:
-    path = folder / "pipelines" / "secret.yaml"
+    path = folder / "pipeline" / "secret.yaml"
     step = shell_script('echo "<+secrets.getValue("nope")>"')
-    path.write_text(yaml.safe_dump(pipeline("secret", step)))
+    path.write_text(yaml.safe_dump(pipeline("secret", custom_stage(step))))
     sandbox("sync", "--folder", str(folder))
-    done = sandbox("pipeline", "run", "secret", *ORG_PROJECT, check=False)
+    done = sandbox("pipeline", "run", "secret", *SCOPE, check=False)
     assert done.returncode == 1
     assert "nope" in done.stdout
     assert "Failed" in done.stdout or "Errored" in done.stdout
@@ -190,6 +156,38 @@ def test_missing_image_stops_the_task_in_awss_words(ecs: EcsTestClient, image: s
     assert task["stoppedReason"].startswith("CannotPullContainerError")
     assert f"{ecs.registry}/{image}" in task["stoppedReason"]
     assert "not found" in task["stoppedReason"]
+
+
+def test_deployment_of_a_missing_image_fails_with_its_reason(
+    sandbox: Command, ecs: EcsTestClient, tmp_path: Path
+) -> None:
+    image = f"{ecs.registry}/second:never-built"
+    container = {"name": "app", "image": image, "portMappings": [{"containerPort": 8080}]}
+    task = {
+        "family": "rolling",
+        "networkMode": "awsvpc",
+        "requiresCompatibilities": ["FARGATE"],
+        "cpu": "256",
+        "memory": "512",
+        "executionRoleArn": ecs.role,
+        "containerDefinitions": [container],
+    }
+    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": False}}
+    service = {
+        "serviceName": "rolling",
+        "launchType": "FARGATE",
+        "desiredCount": 1,
+        "deploymentConfiguration": breaker,
+        "networkConfiguration": ecs.network,
+    }
+    write_rolling_deployment(tmp_path / "harness", task, service)
+    sandbox("sync", "--folder", str(tmp_path / "harness"))
+    done = sandbox("pipeline", "run", "deploy", *SCOPE, check=False, timeout=300)
+    assert done.returncode == 1
+    assert "Reason: " in done.stdout
+    said = done.stdout[done.stdout.index("Reason: ") :]
+    assert "CannotPullContainerError" in said
+    assert image in said
 
 
 def test_image_of_another_registry_says_what_it_needs(ecs: EcsTestClient) -> None:

@@ -106,6 +106,7 @@ def test_a_deployment_that_ecs_gives_up_fails_with_its_reason(made: Lab, stage: 
     stage.image = "web:bad"
     error = stage.fails("EcsRollingDeploy")
     assert "tasks failed to start" in error.message
+    assert "exited 1)" in error.message, "the task's own end is named"
     stage.run("EcsRollingRollback")
     service = made.services()["web"]
     assert service["taskDefinition"].endswith("web:1")

@@ -68,7 +68,8 @@ def await_steady_state(
         events.show(service)
         failure = failure_of(service, deployment_id)
         if failure:
-            raise StepFailedError(f"Service {name}: {failure}", "APPLICATION_ERROR")
+            why = stopped_because(aws, name, deployment_id)
+            raise StepFailedError(f"Service {name}: {failure}{why}", "APPLICATION_ERROR")
         if is_steady(service):
             context.log(f"Service {name} reached a steady state")
             return service
@@ -102,6 +103,24 @@ def failure_of(service: JsonObject, deployment_id: str) -> str:
             f"({primary.get('rolloutStateReason')})"
         )
     return ""
+
+
+def stopped_because(aws: Aws, name: str, deployment_id: str) -> str:
+    """Return why the newest stopped task of a deployment stopped, as the end of a sentence.
+
+    ECS's own reason is only that tasks failed to start; people then look at the tasks.
+    """
+    arns = aws.ecs.list_tasks(cluster=aws.cluster, serviceName=name, desiredStatus="STOPPED")
+    if not arns["taskArns"]:
+        return ""
+    found = aws.ecs.describe_tasks(cluster=aws.cluster, tasks=arns["taskArns"][:100])["tasks"]
+    own = [task for task in found if task.get("startedBy") == deployment_id]
+    if not own:
+        return ""
+    newest = max(own, key=lambda task: task["createdAt"])
+    codes = [f"{c['name']} exited {c['exitCode']}" for c in newest["containers"] if "exitCode" in c]
+    shown = f" ({', '.join(codes)})" if codes else ""
+    return f" Its newest task stopped: {newest.get('stoppedReason')}{shown}"
 
 
 def _primary(service: JsonObject) -> JsonObject:
