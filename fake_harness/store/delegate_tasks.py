@@ -9,8 +9,6 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import Connection, RowMapping, and_, or_, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from fake_harness.crypto import Cipher
 from fake_harness.pipeline.plan import JsonObject
@@ -18,6 +16,7 @@ from fake_harness.status import FINAL
 from fake_harness.store.delegates import Delegate
 from fake_harness.store.markers import seal_outputs
 from fake_harness.store.tables import delegate_tasks, node_executions
+from fake_harness.store.upsert import upsert
 
 LEASE_S = 60.0
 """How long a delegate may be silent before its task counts as lost."""
@@ -92,9 +91,8 @@ def is_eligible(delegate: Delegate, task_type: str, selectors: Iterable[str]) ->
 
 def insert_task(connection: Connection, task: NewTask, *, now: datetime) -> bool:
     """Offer a task; False when it is there already."""
-    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
     added = connection.execute(
-        insert(delegate_tasks)
+        upsert(connection, delegate_tasks)
         .values(
             id=task.id,
             account=task.account,

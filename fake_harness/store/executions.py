@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, Select, func, literal, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from fake_harness.errors import HarnessError
 from fake_harness.pipeline.plan import JsonObject, Plan
 from fake_harness.status import FINAL, Status
 from fake_harness.store import events
 from fake_harness.store.tables import plan_executions, run_sequences
+from fake_harness.store.upsert import upsert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,10 +242,9 @@ def set_notes(connection: Connection, execution_id: str, notes: str) -> None:
 
 
 def _next_sequence(connection: Connection, new: NewExecution) -> int:
-    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
     keys = ("account", "org", "project", "pipeline")
     statement = (
-        insert(run_sequences)
+        upsert(connection, run_sequences)
         .values({name: getattr(new, name) for name in keys} | {"value": 1})
         .on_conflict_do_update(index_elements=keys, set_={"value": run_sequences.c.value + 1})
         .returning(run_sequences.c.value)

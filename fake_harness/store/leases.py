@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from fake_harness.store.tables import leases
+from fake_harness.store.upsert import upsert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,10 +23,11 @@ def take_or_renew(
     connection: Connection, name: str, owner: str, *, now: datetime, for_s: float
 ) -> bool:
     """Take a free or expired lease, or renew one's own; False when another holds it."""
-    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
     until = now + timedelta(seconds=for_s)
     values = {"name": name, "owner": owner, "since": now, "until": until}
-    if connection.execute(insert(leases).values(values).on_conflict_do_nothing()).rowcount:
+    if connection.execute(
+        upsert(connection, leases).values(values).on_conflict_do_nothing()
+    ).rowcount:
         return True
     if connection.execute(
         update(leases).where(leases.c.name == name, leases.c.owner == owner).values(until=until)

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from fake_harness.errors import HarnessError
 from fake_harness.store.tables import log_chunks, log_streams
+from fake_harness.store.upsert import upsert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +36,8 @@ class LogSlice:
 
 def open_stream(connection: Connection, account: str, key: str, *, now: datetime) -> LogStream:
     """Make the stream when it is missing. Safe to repeat."""
-    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
     values = {"account": account, "key": key, "lines": 0, "opened_at": now}
-    connection.execute(insert(log_streams).values(values).on_conflict_do_nothing())
+    connection.execute(upsert(connection, log_streams).values(values).on_conflict_do_nothing())
     stream = get_stream(connection, account, key)
     assert stream is not None  # noqa: S101 - written by the statement above
     return stream

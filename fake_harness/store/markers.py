@@ -9,8 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from fake_harness.crypto import Cipher
 from fake_harness.errors import HarnessError
@@ -18,6 +16,7 @@ from fake_harness.pipeline.plan import JsonObject
 from fake_harness.store import entities, secrets
 from fake_harness.store.entities import EntityKind, scoped_key
 from fake_harness.store.tables import delegate_tasks, output_secrets
+from fake_harness.store.upsert import upsert
 
 _MARKER = re.compile(r'\$\{ngSecretManager\.obtain\("([^"]+)", *\d+\)\}')
 _OUTPUT = "output."
@@ -78,7 +77,6 @@ def seal_outputs(
     variables = result.get("outputVariables")
     if not isinstance(names, Sequence) or not isinstance(variables, Mapping):
         return dict(result)
-    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
     sealed = dict(variables)
     execution = connection.execute(
         select(delegate_tasks.c.plan_execution_id).where(delegate_tasks.c.id == task_id)
@@ -87,7 +85,9 @@ def seal_outputs(
         reference = f"{_OUTPUT}{task_id}.{name}"
         ciphertext = cipher.encrypt(str(sealed[name]).encode(), context=reference)
         values = {"id": reference, "plan_execution_id": execution, "ciphertext": ciphertext}
-        connection.execute(insert(output_secrets).values(values).on_conflict_do_nothing())
+        connection.execute(
+            upsert(connection, output_secrets).values(values).on_conflict_do_nothing()
+        )
         sealed[name] = marker(reference)
     return {**result, "outputVariables": sealed}
 

@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from sqlalchemy import Connection, RowMapping, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
 from fake_harness.errors import HarnessError
 from fake_harness.pipeline.plan import JsonObject, NodeKind
 from fake_harness.status import Status
 from fake_harness.store import events
 from fake_harness.store.tables import node_executions
+from fake_harness.store.upsert import upsert
 
 _NAMESPACE = uuid.UUID("6f0d1f6a-5a53-4a53-9d2e-0b9d1b6f5c11")
 
@@ -80,10 +79,11 @@ def node_execution_id(
 
 def insert_node(connection: Connection, node: NodeExecution, *, cause: str, now: datetime) -> bool:
     """Store a new attempt with its event; False when it is there already."""
-    insert = sqlite_insert if connection.dialect.name == "sqlite" else postgresql_insert
     values = {f.name: getattr(node, f.name) for f in fields(node)}
     values |= {"status": node.status.value, "kind": node.kind.value}
-    added = connection.execute(insert(node_executions).values(values).on_conflict_do_nothing())
+    added = connection.execute(
+        upsert(connection, node_executions).values(values).on_conflict_do_nothing()
+    )
     if added.rowcount:
         _record(connection, node.plan_execution_id, node.id, node.status, cause=cause, now=now)
     return bool(added.rowcount)
