@@ -17,17 +17,17 @@ setup: .venv/.ready tools/.venv/.ready tools/checkov/.venv/.ready apps/frontend/
 	@echo "- Python dependencies (locked)"
 	@test -x $(PY) || python3 -m venv .venv
 	@test -x .venv/bin/uv || .venv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	@.venv/bin/uv sync --frozen --quiet
+	@.venv/bin/uv sync --frozen --quiet --compile-bytecode
 	@touch $@
 
 tools/.venv/.ready: tools/pyproject.toml tools/uv.lock | .venv/.ready
 	@echo "- scanners that pipelines run (locked)"
-	@.venv/bin/uv sync --project tools --frozen --quiet
+	@.venv/bin/uv sync --project tools --frozen --quiet --compile-bytecode
 	@touch $@
 
 tools/checkov/.venv/.ready: tools/checkov/pyproject.toml tools/checkov/uv.lock | .venv/.ready
 	@echo "- checkov (locked)"
-	@.venv/bin/uv sync --project tools/checkov --frozen --quiet
+	@.venv/bin/uv sync --project tools/checkov --frozen --quiet --compile-bytecode
 	@touch $@
 
 apps/frontend/node_modules/.ready: apps/frontend/package.json apps/frontend/package-lock.json

@@ -1,9 +1,9 @@
 """Runs the Harness API and console under gunicorn; any number of workers may run."""
 
-from flask import Flask
+from typing import Any
+
 from gunicorn.app.base import BaseApplication
 
-from fake_harness.api.app import create_app
 from fake_harness.settings import Settings
 
 
@@ -24,8 +24,11 @@ class HarnessServer(BaseApplication):  # type: ignore[misc]
         self.cfg.set("timeout", 120)
         self.cfg.set("graceful_timeout", 3)
 
-    def load(self) -> Flask:
+    def load(self) -> Any:
         """Make the application in the worker."""
+        # Imported here so that the master stays small: it only watches the worker.
+        from fake_harness.api.app import create_app
+
         return create_app(self._settings)
 
 

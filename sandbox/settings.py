@@ -106,7 +106,7 @@ class Settings(BaseSettings):
 
     @property
     def names_file(self) -> Path:
-        """JSON map of load balancer DNS names to listening addresses (see proxy.py)."""
+        """JSON map of load balancer DNS names to listening addresses (see `sandbox/proxy/`)."""
         return self.home / "names.json"
 
     @property

@@ -31,7 +31,8 @@ def process_specs(settings: Settings, host_env: Mapping[str, str]) -> tuple[Proc
     python = (sys.executable, "-W", "ignore", "-m", "sandbox.quickstart")
     local = local_switch(settings, host_env)
     # The person's own AWS profile, proxies and accounts are no business of these processes.
-    foreign = (*REDIRECTIONS, *network_variables(settings))
+    # And they keep the bytecode of what they import: without it a start takes three times as long.
+    foreign = (*REDIRECTIONS, *network_variables(settings), "PYTHONDONTWRITEBYTECODE")
     return (
         ProcessSpec(
             name="aws",
@@ -49,8 +50,11 @@ def process_specs(settings: Settings, host_env: Mapping[str, str]) -> tuple[Proc
         ),
         ProcessSpec(
             name="proxy",
-            command=(*python, "sandbox.proxy"),
-            env=own,  # and the host's own proxies, through which it passes others on
+            # With the host's own proxies in force, through which it passes others on.
+            command=(
+                *(*python, "sandbox.proxy", "--names", str(settings.names_file)),
+                *("--bind", settings.bind, "--port", str(settings.proxy_port)),
+            ),
             port=settings.proxy_port,
         ),
         ProcessSpec(
@@ -80,8 +84,11 @@ def process_specs(settings: Settings, host_env: Mapping[str, str]) -> tuple[Proc
         ),
         ProcessSpec(
             name="git",
-            command=(*python, "sandbox.scm.server"),
-            env=own,
+            command=(
+                *(*python, "sandbox.scm", "--root", str(settings.git_dir)),
+                *("--bind", settings.bind, "--port", str(settings.git_port)),
+                *("--url", settings.git_url),
+            ),
             unset=foreign,
             ready_url=f"{settings.git_url}/health",
             port=settings.git_port,

@@ -10,18 +10,12 @@ import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
-import structlog
 from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
-from gunicorn.app.base import BaseApplication
 
 from sandbox.errors import SandboxError
 from sandbox.scm.payloads import pull_request_payload, repository_payload, user_payload
 from sandbox.scm.repositories import Repository, list_repositories
-from sandbox.scm.webhooks import Deliverer
-from sandbox.settings import Settings, host_environment
-
-log = structlog.get_logger()
 
 _SERVICES = frozenset({"git-upload-pack", "git-receive-pack"})
 
@@ -94,7 +88,7 @@ def _git_environment() -> dict[str, str]:
     authorization = request.authorization
     pusher = (authorization.username if authorization else None) or "developer"
     environment = {
-        "PATH": host_environment().get("PATH", os.defpath),
+        "PATH": os.environ.get("PATH", os.defpath),
         "GIT_PUSHER": pusher,
         "GIT_CONFIG_COUNT": "1",
         # Bare repositories made by another uid (a container's) are still ours.
@@ -222,36 +216,3 @@ def _public(hook: dict[str, object]) -> dict[str, object]:
     if "secret" in shown:
         shown["secret"] = "********"  # noqa: S105  (the mask itself)
     return {**hook, "config": shown}
-
-
-class GitServer(BaseApplication):  # type: ignore[misc]
-    """The Git server under gunicorn; deliveries start in the worker."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        super().__init__()
-
-    def load_config(self) -> None:
-        """Bind loopback, one worker with threads."""
-        self.cfg.set("bind", f"{self._settings.bind}:{self._settings.git_port}")
-        self.cfg.set("worker_class", "gthread")
-        self.cfg.set("control_socket_disable", True)  # noqa: FBT003  (gunicorn.cfg.set)
-        self.cfg.set("threads", 8)
-        self.cfg.set("timeout", 120)
-        self.cfg.set("graceful_timeout", 5)
-
-    def load(self) -> Flask:
-        """Make the application in the worker."""
-        root = self._settings.git_dir
-        root.mkdir(parents=True, exist_ok=True)
-        Deliverer(root, self._settings.git_url).start()
-        return create_app(root, self._settings.git_url)
-
-
-def main() -> None:
-    """Run the Git server until it is told to stop."""
-    GitServer(Settings()).run()
-
-
-if __name__ == "__main__":
-    main()

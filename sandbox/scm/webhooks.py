@@ -7,6 +7,7 @@ killed Git server loses one.
 import hashlib
 import hmac
 import json
+import logging
 import threading
 import time
 import uuid
@@ -15,13 +16,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import requests
-import structlog
 
 from sandbox.errors import SandboxError
 from sandbox.scm.payloads import push_payload
 from sandbox.scm.repositories import Repository, list_repositories
 
-log = structlog.get_logger()
+log = logging.getLogger(__name__)
 
 _KEPT_DELIVERIES = 50
 _LONGEST_PAUSE_S = 5.0
@@ -73,7 +73,7 @@ class Deliverer:
                 for repository in list_repositories(self._root):
                     self._empty(repository)
             except Exception:
-                log.exception("webhook_delivery_failed")
+                log.exception("delivering a webhook failed")
 
     def _empty(self, repository: Repository) -> None:
         behind: set[str] = set()
@@ -82,7 +82,7 @@ class Deliverer:
                 events = self._events(repository, path)
             except (SandboxError, ValueError, KeyError) as error:
                 # Its commits are gone, or someone wrote into the outbox: others must go on.
-                log.warning("webhook_dropped", file=str(path), error=str(error))
+                log.warning("dropped the webhook %s: %s", path, error)
                 path.rename(path.with_suffix(".dropped"))
                 continue
             if self._deliver(repository, path, events, behind):
@@ -152,7 +152,7 @@ class Deliverer:
         try:
             answer = requests.post(url, data=body, headers=headers, timeout=10)
         except requests.RequestException as error:
-            log.warning("webhook_unreachable", url=url, error=str(error))
+            log.warning("webhook to %s: no answer: %s", url, error)
             return False
         _record(repository, hook, event, delivery, answer)
         # A receiver that is starting answers 5xx; anything else is its final word.
@@ -181,9 +181,4 @@ def _record(
     }
     rows = repository.read_json("deliveries")
     repository.write_json("deliveries", [*rows, row][-_KEPT_DELIVERIES:])
-    log.info(
-        "webhook_delivered",
-        repository=repository.full_name,
-        hook_event=event,
-        status=answer.status_code,
-    )
+    log.info("%s of %s: webhook answered %d", event, repository.full_name, answer.status_code)

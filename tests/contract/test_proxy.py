@@ -15,6 +15,7 @@ import requests
 from elbv2_server import Target, await_true, free_port
 from elbv2_tls import self_signed
 
+COMMAND = (sys.executable, "-m", "sandbox.proxy")
 NAME = "lab-1234567890.us-east-1.elb.amazonaws.com"
 
 
@@ -26,10 +27,8 @@ class ProxyProcess:
         self.names_file = home / "names.json"
         clean = {k: v for k, v in os.environ.items() if "proxy" not in k.lower()}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "sandbox.proxy"],
-            env=clean
-            | {"SANDBOX_HOME": str(home), "SANDBOX_PROXY_PORT": str(self.port)}
-            | environment,
+            [*COMMAND, "--names", str(self.names_file), "--port", str(self.port)],
+            env=clean | environment,
         )
         await_true(self._is_listening, "the proxy listens")
 
@@ -295,8 +294,7 @@ def test_the_machines_own_proxy_is_used_and_no_proxy_honoured(tmp_path: Path) ->
 
 def test_a_taken_port_is_named(proxy: ProxyProcess, tmp_path: Path) -> None:
     second = subprocess.run(
-        [sys.executable, "-m", "sandbox.proxy"],
-        env=os.environ | {"SANDBOX_HOME": str(tmp_path), "SANDBOX_PROXY_PORT": str(proxy.port)},
+        [*COMMAND, "--names", str(tmp_path / "names.json"), "--port", str(proxy.port)],
         capture_output=True,
         text=True,
         timeout=30,

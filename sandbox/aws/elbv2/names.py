@@ -1,4 +1,4 @@
-"""Publishes load balancer names to a file that the forward proxy reads; see `sandbox/proxy.py`."""
+"""Publishes load balancer names to a file that the forward proxy reads; see `sandbox/proxy/`."""
 
 import json
 import os

@@ -26,8 +26,11 @@ def test_every_process_has_the_same_settings(settings: Settings) -> None:
     assert own["SANDBOX_HOME"] == str(settings.home)
     assert "SANDBOX_TF_PLUGIN_DIR" not in own, "what is not set must stay so"
     for spec in process_specs(settings, REAL):
-        if spec.name in {"aws", "proxy", "git"}:
+        if spec.name == "aws":
             assert own.items() <= spec.env.items()
+        if spec.name in {"proxy", "git"}:
+            told = dict(zip(spec.command, spec.command[1:], strict=False))
+            assert (told["--bind"], told["--port"]) == (settings.bind, str(spec.port))
         if spec.name in {"harness", "engine", "delegate"}:
             assert spec.env["FAKE_HARNESS_TIME_SCALE"] == "7.0"
 
@@ -37,6 +40,12 @@ def test_no_process_sees_real_accounts(settings: Settings, name: str) -> None:
     spec = next(spec for spec in process_specs(settings, REAL) if spec.name == name)
     hidden = set(spec.unset) | set(spec.env)
     assert {"AWS_PROFILE", "AWS_SESSION_TOKEN", "HTTPS_PROXY"} <= hidden
+
+
+@pytest.mark.parametrize("name", ["aws", "harness", "engine", "git"])
+def test_bytecode_is_kept_between_starts(settings: Settings, name: str) -> None:
+    spec = next(spec for spec in process_specs(settings, REAL) if spec.name == name)
+    assert "PYTHONDONTWRITEBYTECODE" in spec.unset
 
 
 def test_proxy_keeps_the_hosts_own_proxy(settings: Settings) -> None:
