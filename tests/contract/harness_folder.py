@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-ORG, PROJECT = "bad", "input"
+ORG, PROJECT = "tests", "contract"
 SCOPE = ("--org", ORG, "--project", PROJECT)
 _OWNED = {"orgIdentifier": ORG, "projectIdentifier": PROJECT}
 
@@ -21,8 +21,8 @@ def write_folder(folder: Path, *kinds: str) -> Path:
     for kind in kinds:
         (folder / kind).mkdir(parents=True)
     put(folder, "sync.yaml", config)
-    put(folder, "organization.yaml", {"organization": {"identifier": ORG, "name": "Bad"}})
-    project = {"identifier": PROJECT, "orgIdentifier": ORG, "name": "Input", "modules": []}
+    put(folder, "organization.yaml", {"organization": {"identifier": ORG, "name": "Tests"}})
+    project = {"identifier": PROJECT, "orgIdentifier": ORG, "name": "Contract", "modules": []}
     put(folder, "project.yaml", {"project": project})
     return folder
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import harness_folder
 import pytest
 import requests
-import yaml
 from ecs_client import EcsTestClient, boto_client, ecs_client, environment
+from harness_folder import SCOPE, custom_stage, put, shell_script, write_folder
 from sandbox_command import Command, running_sandbox
 
-ORG_PROJECT = ("--org", "whole", "--project", "gateway")
 WAIT = {"Delay": 1, "MaxAttempts": 180}
 LOGS = {
     "logDriver": "awslogs",
@@ -170,45 +170,14 @@ def test_new_log_lines_are_followed_as_they_are_written(service: Service) -> Non
 
 @pytest.fixture(scope="module")
 def pipeline(sandbox: Command, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A pipeline whose script asks the local AWS, from the delegate."""
-    script = "aws ecs list-clusters --output text"
-    spec = {
-        "shell": "Bash",
-        "onDelegate": True,
-        "source": {"type": "Inline", "spec": {"script": script}},
-    }
-    step = {"identifier": "ask", "name": "ask", "type": "ShellScript", "timeout": "2m"}
-    steps = [{"step": {**step, "spec": spec}}]
-    stage = {
-        "identifier": "s",
-        "name": "s",
-        "type": "Custom",
-        "spec": {"execution": {"steps": steps}},
-    }
-    document = {
-        "pipeline": {
-            "identifier": "ask",
-            "name": "ask",
-            "orgIdentifier": "whole",
-            "projectIdentifier": "gateway",
-            "stages": [{"stage": stage}],
-        }
-    }
-    files = {
-        "sync.yaml": {
-            "organization": "organization.yaml",
-            "project": "project.yaml",
-            "entities": [{"kind": "pipeline", "files": ["ask.yaml"]}],
-        },
-        "organization.yaml": {"organization": {"identifier": "whole", "name": "Whole"}},
-        "project.yaml": {
-            "project": {"identifier": "gateway", "orgIdentifier": "whole", "name": "Gateway"}
-        },
-        "ask.yaml": document,
-    }
-    folder = tmp_path_factory.mktemp("harness")
-    for name, content in files.items():
-        (folder / name).write_text(yaml.safe_dump(content))
+    """A pipeline whose script asks the local AWS, from the delegate; and `long`, which lasts."""
+    folder = write_folder(tmp_path_factory.mktemp("harness") / "harness", "pipeline")
+    for name, script in (
+        ("ask", "aws ecs list-clusters --output text"),
+        ("long", f"echo $$ > {sandbox.home}/long.pid; sleep 600"),
+    ):
+        document = harness_folder.pipeline(name, custom_stage(shell_script(script)))
+        put(folder, f"pipeline/{name}.yaml", document)
     sandbox("sync", "--folder", str(folder))
     return "ask"
 
@@ -248,7 +217,7 @@ def test_everything_works_after_a_process_was_killed(
     service.stable()
     assert service.tasks() == before, "running tasks are adopted"
     assert {service.ask()["pid"] for _ in range(6)} == answering
-    sandbox("pipeline", "run", pipeline, *ORG_PROJECT)
+    sandbox("pipeline", "run", pipeline, *SCOPE)
     push(repository)
 
 
@@ -269,15 +238,22 @@ def test_everything_works_after_all_were_killed_at_once(
     service.stable()
     assert service.tasks() == before
     service.ask()
-    sandbox("pipeline", "run", pipeline, *ORG_PROJECT)
+    sandbox("pipeline", "run", pipeline, *SCOPE)
     push(repository)
 
 
-def test_down_stops_every_task_and_up_brings_them_back(service: Service) -> None:
+def test_down_stops_tasks_and_steps_and_up_brings_the_tasks_back(
+    service: Service, pipeline: str
+) -> None:
+    del pipeline
     sandbox = service.sandbox
-    pid = service.ask()["pid"]
+    sandbox("pipeline", "run", "long", "--no-wait", *SCOPE)
+    step_file = sandbox.home / "long.pid"
+    await_true(lambda: step_file.exists() and bool(step_file.read_text()), "the step runs")
+    step, task = int(step_file.read_text()), service.ask()["pid"]
     sandbox("down")
-    assert not Path(f"/proc/{pid}").exists()
+    assert not Path(f"/proc/{task}").exists()
+    assert not Path(f"/proc/{step}").exists()
     sandbox("up", "--timeout", "300")
     service.stable()
     service.ask()
