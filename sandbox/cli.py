@@ -31,6 +31,7 @@ _ELSEWHERE = {
     "pipeline": "sandbox.cli_pipeline:pipeline",
     "image": "sandbox.cli_image:image",
     "demo": "sandbox.cli_workshop:demo",
+    "serve": "sandbox.cli_serve:serve",
 }
 _EXIT_CODES = """\b
 Exit codes:

@@ -125,19 +125,30 @@ class Sandbox:
             )
         return self.settings.ca_dir
 
-    def _start(self, specs: tuple[ProcessSpec, ...]) -> None:
-        from sandbox.aws.elbv2.bootstrap import write_bootstrap
+    def prepare(self, specs: tuple[ProcessSpec, ...]) -> None:
+        """Make what `specs` need before they start: the state directory and files of the AWS.
 
-        self.supervisor.end_orphans()
+        Raises:
+            DependencyError: a port is taken, or the state directory cannot be written.
+        """
+        self._make_home()
         for spec in specs:
             if spec.port:
                 setting = variable(f"{spec.name}_port")
                 require_free_port(self.settings.bind, spec.port, what=spec.name, setting=setting)
+        if all(spec.name != "aws" for spec in specs):
+            return
+        from sandbox.aws.elbv2.bootstrap import write_bootstrap
+
         if not (self.settings.ca_dir / "bundle.pem").exists():
             from sandbox.aws.ca import CertificateAuthority
 
             CertificateAuthority.open(self.settings.ca_dir)
         write_bootstrap(self.settings.envoy_dir, self.settings.ads_socket)
+
+    def _start(self, specs: tuple[ProcessSpec, ...]) -> None:
+        self.supervisor.end_orphans()
+        self.prepare(specs)
         values = self.settings.model_dump(mode="json", exclude={"home"})
         write_private(self.settings.started_file, json.dumps(values, indent=1))
         self.supervisor.start(specs)

@@ -75,7 +75,10 @@ class Settings(BaseSettings):
     harness_api_key: str = Field(
         "pat.sandbox_account.local.sandbox", description="The local Harness API key."
     )
-    delegate_name: str = Field("local", description="Name of the first delegate.")
+    delegate_name: str = Field(
+        "local",
+        description="Name of the first delegate. `auto`: `sandbox serve delegate` makes one up.",
+    )
     delegate_tags: str = Field("", description="Comma-separated tags of the delegate.")
 
     @field_validator("home", "envoy", "tf_plugin_dir")

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 from urllib.parse import urlsplit
 from xmlrpc.client import Fault, ServerProxy
 
@@ -45,6 +45,11 @@ chmod=0600
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface
 """
+_LOG = """stdout_logfile=../log/{name}.log
+stdout_logfile_maxbytes=10MB
+stdout_logfile_backups=1"""
+_FOREGROUND_LOG = """stdout_logfile=/dev/fd/1
+stdout_logfile_maxbytes=0"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,11 +121,7 @@ class Supervisor:
         Raises:
             EnvironmentNotReadyError: it does not come up in `wait_s`.
         """
-        self._log_dir.mkdir(parents=True, exist_ok=True)
-        self._run_dir.mkdir(parents=True, exist_ok=True)
-        for spec in specs:
-            write_private(self._run_dir / f"{spec.name}.sh", launch_script(spec, self._run_dir))
-        write_private(self._run_dir / "supervisord.conf", configuration(specs))
+        self._write(specs, configuration(specs))
         done = subprocess.run(
             [sys.executable, *_SUPERVISORD, "-c", "supervisord.conf"],
             cwd=self._run_dir,
@@ -132,6 +133,20 @@ class Supervisor:
             text = (done.stderr or done.stdout).strip()
             raise EnvironmentNotReadyError(f"The supervisor does not start: {text}")
         _wait(self.is_running, wait_s, lambda: f"supervisor log: {self._tail('supervisord')}")
+
+    def become(self, specs: tuple[ProcessSpec, ...]) -> NoReturn:
+        """Replace this process by a supervisor in the foreground; never returns."""
+        self._write(specs, configuration(specs, foreground=True))
+        os.chdir(self._run_dir)
+        command = [sys.executable, *_SUPERVISORD, "-c", "supervisord.conf"]
+        os.execv(command[0], command)  # noqa: S606  (our own program)
+
+    def _write(self, specs: tuple[ProcessSpec, ...], configuration: str) -> None:
+        self._log_dir.mkdir(parents=True, exist_ok=True)
+        self._run_dir.mkdir(parents=True, exist_ok=True)
+        for spec in specs:
+            write_private(self._run_dir / f"{spec.name}.sh", launch_script(spec, self._run_dir))
+        write_private(self._run_dir / "supervisord.conf", configuration)
 
     def revive(self) -> None:
         """Start each process that gave up or was stopped; running ones are left alone."""
@@ -239,13 +254,14 @@ class Supervisor:
         return ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
 
-def configuration(specs: tuple[ProcessSpec, ...]) -> str:
-    """Return supervisord's configuration.
+def configuration(specs: tuple[ProcessSpec, ...], *, foreground: bool = False) -> str:
+    """Return supervisord's configuration; in the foreground, lines go to standard output.
 
     Every path in it is relative and nothing of the user's is in it: supervisord has its own
     ideas of percent signs, quotes, commas and semicolons. See `launch_script`.
     """
-    return _HEAD + "".join(
+    head = _HEAD.replace("nodaemon=false", "nodaemon=true") if foreground else _HEAD
+    return head + "".join(
         f"""
 [program:{spec.name}]
 command=/bin/sh {spec.name}.sh
@@ -257,9 +273,7 @@ stopsignal=TERM
 stopwaitsecs={spec.stop_timeout_s}
 killasgroup=true
 redirect_stderr=true
-stdout_logfile=../log/{spec.name}.log
-stdout_logfile_maxbytes=10MB
-stdout_logfile_backups=1
+{_FOREGROUND_LOG if foreground else _LOG.format(name=spec.name)}
 """
         for spec in specs
     )

@@ -49,7 +49,7 @@ def test_every_promised_command_is_there() -> None:
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
 def test_command_has_help_and_json(path: tuple[str, ...]) -> None:
     text = run(*path, "--help")
-    assert "--json" in text
+    assert "--json" in text or path == ("serve",), "serve becomes its parts and says nothing"
     context = click.Context(cli)
     command = cli.get_command(context, path[0])
     for name in path[1:]:

@@ -1,0 +1,68 @@
+"""Parts of the sandbox in the foreground, as containers and service managers run them.
+
+One part becomes this very process. Several run under the supervisor, which then is this
+process; their lines go to standard output. Nothing is awaited: whoever started it asks the
+parts' health.
+"""
+
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from sandbox import stack
+from sandbox.errors import UsageError
+from sandbox.lifecycle import Sandbox
+from sandbox.settings import Settings
+from sandbox.supervisor import ProcessSpec, write_private
+
+
+def serve(settings: Settings, names: Sequence[str], host_env: Mapping[str, str]) -> NoReturn:
+    """Become the named parts (all of them when none is named); never returns.
+
+    Raises:
+        UsageError: there is no such part; names those that exist.
+        DependencyError: the state directory cannot be written, or a port is taken.
+    """
+    settings = with_own_delegate_name(settings, Path(tempfile.gettempdir()))
+    specs = chosen_parts(stack.process_specs(settings, host_env), names)
+    sandbox = Sandbox(settings)
+    sandbox.prepare(specs)
+    sys.stdout.flush()
+    if len(specs) > 1:
+        sandbox.supervisor.become(specs)
+    (spec,) = specs
+    environment = {k: v for k, v in host_env.items() if k not in spec.unset} | dict(spec.env)
+    os.chdir(settings.home)
+    os.execvpe(spec.command[0], spec.command, environment)  # noqa: S606  (our own program)
+
+
+def with_own_delegate_name(settings: Settings, place: Path) -> Settings:
+    """Return the settings with a name in place of `auto`, the same one at each start.
+
+    Delegates of one name stand in for one another, so those of a scaled service need names
+    of their own. A container's temporary folder lives exactly as long as the container.
+    """
+    if settings.delegate_name != "auto":
+        return settings
+    kept = place / "sandbox-delegate-name"
+    if not kept.exists():
+        write_private(kept, f"delegate-{secrets.token_hex(4)}")
+    return settings.model_copy(update={"delegate_name": kept.read_text()})
+
+
+def chosen_parts(specs: tuple[ProcessSpec, ...], names: Sequence[str]) -> tuple[ProcessSpec, ...]:
+    """Return the specs of `names` in the stack's order; all of them when none is named.
+
+    Raises:
+        UsageError: there is no such part; names those that exist.
+    """
+    known = [spec.name for spec in specs]
+    if unknown := [name for name in names if name not in known]:
+        raise UsageError(
+            f"There is no part named {unknown[0]!r}.", hint=f"The parts are: {', '.join(known)}."
+        )
+    return tuple(spec for spec in specs if not names or spec.name in names)
