@@ -4,6 +4,7 @@ Every table is held in memory and written through to one SQLite file (WAL). A wr
 acknowledged only after its transaction is committed, so `kill -9` loses nothing.
 """
 
+import functools
 import sqlite3
 import threading
 from collections.abc import Iterator, Mapping
@@ -113,7 +114,7 @@ class Table(Generic[R]):
     def __init__(self, store: RecordStore, kind: str, record_type: type[R]) -> None:
         self._store = store
         self._kind = kind
-        self._adapter: TypeAdapter[R] = TypeAdapter(record_type)
+        self._adapter: TypeAdapter[R] = _adapter(record_type)  # type: ignore[arg-type]  # a class is hashable
         self._cache: dict[str, object] = {
             key: self._adapter.validate_json(body) for key, body in store.load(kind).items()
         }
@@ -146,3 +147,9 @@ class Table(Generic[R]):
 
     def __len__(self) -> int:
         return len(self._cache)
+
+
+@functools.cache
+def _adapter(record_type: type[R]) -> TypeAdapter[R]:
+    """Return the reader and writer of a record type; building one takes milliseconds."""
+    return TypeAdapter(record_type)
