@@ -30,6 +30,7 @@ _ELSEWHERE = {
     "sync": "sandbox.cli_workshop:sync",
     "pipeline": "sandbox.cli_pipeline:pipeline",
     "image": "sandbox.cli_image:image",
+    "images": "sandbox.cli_images:images",
     "demo": "sandbox.cli_workshop:demo",
     "serve": "sandbox.cli_serve:serve",
 }

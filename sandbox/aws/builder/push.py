@@ -5,7 +5,7 @@ Source: OCI distribution-spec 1.1, "Push".
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urljoin
 
 import requests
@@ -29,6 +29,16 @@ class Credentials:
     external_id: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EcrLogin:
+    """What ECR's GetAuthorizationToken answers, as `docker login` takes it."""
+
+    user: str
+    password: str = field(repr=False)
+    endpoint: str
+    """The registry's URL."""
+
+
 class Registry:
     """One repository of an ECR registry, as a pusher sees it.
 
@@ -47,8 +57,8 @@ class Registry:
         self._base = endpoint.rstrip("/") if endpoint else f"https://{host}"
         self._label = f"{host}/{repository}"
         self._session = requests.Session()
-        region = host.split(".")[3] if host.count(".") >= 4 else ""
-        self._session.auth = _ecr_login(region, credentials)
+        login = ecr_login(host, credentials)
+        self._session.auth = (login.user, login.password)
 
     def push(self, image: BuiltImage, tags: Sequence[str], say: Callable[[str], None]) -> None:
         """Push content that is missing, then the manifest under every tag.
@@ -117,8 +127,18 @@ class Registry:
         )
 
 
-def _ecr_login(region: str, credentials: Credentials) -> tuple[str, str]:
-    """Return user and password from ECR's GetAuthorizationToken."""
+def ecr_login(host: str, credentials: Credentials) -> EcrLogin:
+    """Ask ECR for an authorization token.
+
+    Args:
+        host: `<account>.dkr.ecr.<region>.amazonaws.com`.
+        credentials: whose token it will be.
+
+    Raises:
+        BuildFailedError: ECR gave none; carries its words.
+
+    """
+    region = host.split(".")[3] if host.count(".") >= 4 else ""
     try:
         session = Session(
             aws_access_key_id=credentials.access_key or None,
@@ -131,9 +151,9 @@ def _ecr_login(region: str, credentials: Credentials) -> tuple[str, str]:
         answer = session.client("ecr").get_authorization_token()
     except (BotoCoreError, ClientError) as error:
         raise BuildFailedError(f"ECR gave no authorization token: {error}") from error
-    token = answer["authorizationData"][0]["authorizationToken"]
-    user, _, password = base64.b64decode(token).decode().partition(":")
-    return user, password
+    given = answer["authorizationData"][0]
+    user, _, password = base64.b64decode(given["authorizationToken"]).decode().partition(":")
+    return EcrLogin(user=user, password=password, endpoint=str(given["proxyEndpoint"]))
 
 
 def _assumed(session: Session, credentials: Credentials, region: str) -> Session:

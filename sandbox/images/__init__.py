@@ -1,0 +1,1 @@
+"""Images on a container engine: base images for a machine without a registry, builds, pushes."""

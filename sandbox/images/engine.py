@@ -1,0 +1,88 @@
+"""Finds the container engine and asks it about images; it builds and pushes nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import docker
+from docker.context import ContextAPI
+from docker.errors import DockerException, ImageNotFound
+
+from sandbox.errors import DependencyError
+
+STAND_IN_LABEL = "sandbox.stand-in"
+"""On a stand-in: the name that it stands for. Images built on it inherit the label."""
+RECIPE_LABEL = "sandbox.stand-in.recipe"
+"""On a stand-in: the digest of what it was made from."""
+
+Origin = Literal["registry", "stand-in", "local", "missing"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LocalImage:
+    """What the engine has under a name."""
+
+    name: str
+    origin: Origin
+    id: str = ""
+    size_bytes: int = 0
+    recipe: str = ""
+
+
+def connect(environment: Mapping[str, str], *, timeout_s: float = 600) -> docker.DockerClient:
+    """Return a client of the engine that `docker` itself would speak to.
+
+    Args:
+        environment: `DOCKER_HOST` and its kin are read from it; else the current context counts.
+        timeout_s: how long the engine may stay silent during one call.
+
+    Raises:
+        DependencyError: no engine answers.
+    """
+    address = environment.get("DOCKER_HOST", "")
+    try:
+        if not address:
+            context = ContextAPI.get_current_context()
+            address = str(context.Host) if context else "unix:///var/run/docker.sock"
+        client = docker.DockerClient.from_env(
+            version="auto",
+            timeout=int(timeout_s),
+            environment={**environment, "DOCKER_HOST": address},
+        )
+        client.ping()
+    except (DockerException, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DependencyError(
+            f"No container engine answers at {address or 'the default address'}: {reason}",
+            hint="Start Docker (`dockerd`, or Docker Desktop), or set DOCKER_HOST.",
+        ) from error
+    return client
+
+
+def look_up(client: docker.DockerClient, name: str) -> LocalImage:
+    """Return what the engine has under `name`."""
+    try:
+        attributes = client.images.get(name).attrs
+    except ImageNotFound:
+        return LocalImage(name=name, origin="missing")
+    labels = (attributes.get("Config") or {}).get("Labels") or {}
+    origin: Origin = "registry" if attributes.get("RepoDigests") else "local"
+    if labels.get(STAND_IN_LABEL) == name:
+        origin = "stand-in"
+    return LocalImage(
+        name=name,
+        origin=origin,
+        id=str(attributes["Id"]),
+        size_bytes=int(attributes["Size"]),
+        recipe=str(labels.get(RECIPE_LABEL, "")) if origin == "stand-in" else "",
+    )
+
+
+def has_buildkit(client: docker.DockerClient) -> bool:
+    """Tell whether the engine builds with BuildKit when it is asked to.
+
+    Source: Docker Engine API 1.39 (18.09), `POST /build`, `version=2`. Podman's API has none.
+    """
+    components = client.version().get("Components") or [{"Name": "Engine"}]
+    major, _, minor = str(client.api.api_version).partition(".")
+    return components[0].get("Name") == "Engine" and (int(major), int(minor)) >= (1, 39)
