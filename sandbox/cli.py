@@ -13,20 +13,23 @@ from typing import TypeVar, cast
 import click
 
 from sandbox import stack, terminal
-from sandbox.environments import Switch, Target, switch
+from sandbox.cli_guard import confirm_command, guarded
+from sandbox.environments import Target
 from sandbox.errors import SandboxError, UsageError
 from sandbox.settings import (
-    Settings,
+    adopt_environment,
     host_environment,
     load_settings,
     named_fields,
     started_settings,
     variable,
 )
+from sandbox.switch.memory import meant, switch_to
 
 F = TypeVar("F", bound=Callable[..., object])
 
 _ELSEWHERE = {
+    "use": "sandbox.cli_switch:use",
     "sync": "sandbox.cli_workshop:sync",
     "pipeline": "sandbox.cli_pipeline:pipeline",
     "image": "sandbox.cli_image:image",
@@ -91,9 +94,18 @@ def cli() -> None:
 
 @cli.command(short_help="Start the sandbox; wait until it is ready.")
 @click.option("--timeout", default=60, show_default=True, help="Seconds to wait until ready.")
+@click.option(
+    "--aws",
+    type=click.Choice(["local", "localstack", "localstack-only"]),
+    help="Who answers AWS calls; by default SANDBOX_AWS, or local.",
+)
 @as_json
-def up(timeout: int, json_: bool) -> None:
+def up(timeout: int, aws: str | None, json_: bool) -> None:
     """Start the sandbox and wait until every part is ready.
+
+    With `--aws localstack` the LocalStack at SANDBOX_LOCALSTACK_URL answers for what it has,
+    and the sandbox for the rest (ECS, ECR, load balancers, networks). `localstack-only` points
+    the tools at a licensed LocalStack alone.
 
     Repeating it is harmless: what died is started again. State from an earlier run
     (infrastructure, images, executions, logs) is there again.
@@ -103,7 +115,8 @@ def up(timeout: int, json_: bool) -> None:
     """
     from sandbox.lifecycle import Sandbox
 
-    sandbox = Sandbox(load_settings())
+    settings = load_settings()
+    sandbox = Sandbox(settings.model_copy(update={"aws": aws}) if aws else settings)
     with terminal.step("sandbox up") as line:
         seconds = sandbox.up(timeout_s=timeout, ready=lambda name, s: line(f"{name} {s:.1f} s"))
     described = sandbox.describe()
@@ -175,18 +188,20 @@ def logs(name: str | None, follow: bool, lines: int, json_: bool) -> None:
 
 
 @cli.command(short_help="Print variables that point tools here.")
-@click.argument("target", type=click.Choice([t.value for t in Target]), default="local")
+@click.argument("target", type=click.Choice([t.value for t in Target]), required=False)
 @as_json
-def env(target: str, json_: bool) -> None:
+def env(target: str | None, json_: bool) -> None:
     """Print the variables that point every tool at TARGET, for `eval`.
 
-    `aws` takes away only what points here; your own profile, keys and region are not touched.
+    TARGET is by default the one of `sandbox use`, or `local`. `aws` takes away only what points
+    here; your own profile, keys and region are not touched.
 
     \b
     eval "$(sandbox env)"        # Terraform, aws, boto3, Harness tools → the sandbox
     eval "$(sandbox env aws)"    # ... → the real endpoints again
     """
-    chosen = _switch(load_settings(), Target(target))
+    settings = load_settings()
+    chosen = switch_to(meant(settings, target), settings, host_environment())
     if json_:
         terminal.print_json({"set": dict(chosen.set), "unset": list(chosen.unset)})
         return
@@ -204,17 +219,19 @@ def env(target: str, json_: bool) -> None:
 @click.option(
     "--target",
     type=click.Choice([t.value for t in Target]),
-    default="local",
-    show_default=True,
-    help="Where the tools are pointed.",
+    help="Where the tools are pointed; by default as `sandbox use` says, or local.",
 )
+@guarded
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @as_json
-def exec_(target: str, command: tuple[str, ...], json_: bool) -> None:
+def exec_(target: str | None, command: tuple[str, ...], json_: bool) -> None:
     """Run COMMAND with every tool pointed at the target, and print nothing else.
 
     Load balancers are reached by their own DNS names: the names resolve, and the certificates
     verify. Flags of `exec` itself come before COMMAND.
+
+    Pointed at `aws`, a command that may change the account names it and asks first; where
+    nobody can be asked, `--yes --account ID` is needed. Those known to read only just run.
 
     \b
     sandbox exec -- aws ecs list-clusters
@@ -222,8 +239,12 @@ def exec_(target: str, command: tuple[str, ...], json_: bool) -> None:
     sandbox exec -- curl https://my-alb-1234567890.us-east-1.elb.amazonaws.com/api/health
     """
     settings = load_settings()
-    environment = _switch(settings, Target(target)).apply(host_environment())
-    environment["PATH"] = stack.tool_path(host_environment())
+    host, choice = host_environment(), meant(settings, target)
+    environment = switch_to(choice, settings, host).apply(host)
+    environment["PATH"] = stack.tool_path(host)
+    if choice.target is Target.AWS:
+        adopt_environment(environment)
+        confirm_command(command)
     try:
         if not json_:
             os.execvpe(command[0], list(command), environment)
@@ -321,13 +342,6 @@ def config(markdown: bool, json_: bool) -> None:
         terminal.print_json([dict(zip(keys, row, strict=True)) for row in rows])
     else:
         terminal.print_table(("setting", "value", "origin", "meaning"), rows)
-
-
-def _switch(settings: Settings, target: Target) -> Switch:
-    host = host_environment()
-    if target is Target.LOCAL:
-        return stack.local_switch(settings, host)
-    return switch(target, settings, current=host)
 
 
 def _print_log(path: Path, row: str, json_: bool) -> None:

@@ -10,6 +10,7 @@ import click
 
 from sandbox import terminal
 from sandbox.cli import as_json
+from sandbox.cli_guard import confirm_harness, guarded
 from sandbox.errors import UsageError
 from sandbox.executions import FINAL, StepRow, stage_rows, step_rows
 from sandbox.harness_client import HarnessClient
@@ -47,8 +48,9 @@ def scoped(command: Any) -> Any:  # click's decorators are untyped here
 def pipeline() -> None:
     """Lint, run and watch Harness pipelines.
 
-    Works against the sandbox, or against your Harness where HARNESS_ENDPOINT,
-    HARNESS_ACCOUNT_ID and HARNESS_PLATFORM_API_KEY say so.
+    Works against the sandbox; after `sandbox use aws`, or where HARNESS_ENDPOINT names another,
+    against the Harness of HARNESS_ACCOUNT_ID and HARNESS_PLATFORM_API_KEY. `run`, `approve` and
+    `abort` name that account and ask first; `--yes --account ID` answers.
     """
 
 
@@ -73,6 +75,7 @@ def lint(files: tuple[Path, ...], json_: bool) -> None:
 @click.option("--input-set", "input_sets", multiple=True, help="Identifier; may be repeated.")
 @click.option("--wait/--no-wait", default=True, help="Follow the execution to its end.")
 @scoped
+@guarded
 @as_json
 def run(
     identifier: str,
@@ -93,7 +96,10 @@ def run(
     """
     if input_file is not None and not input_file.is_file():
         raise UsageError(f"There is no file {input_file}.")
-    client = harness_client(load_settings())
+    settings = load_settings()
+    client = harness_client(settings)
+    what = f"sandbox pipeline run {identifier}"
+    confirm_harness(client, settings, what)
     inputs = input_file.read_text() if input_file else ""
     execution_id = client.execute(
         org, project, identifier, inputs_yaml=inputs, input_sets=input_sets
@@ -169,6 +175,7 @@ def logs(execution_id: str, step: str | None, org: str, project: str, json_: boo
 @click.option("--comments", default="", help="Kept with the decision.")
 @click.option("--input", "inputs", multiple=True, metavar="NAME=VALUE", help="Approver input.")
 @scoped
+@guarded
 @as_json
 def approve(
     execution_id: str,
@@ -181,7 +188,10 @@ def approve(
 ) -> None:
     """Approve (or `--reject`) what EXECUTION_ID waits for."""
     values = dict(map(_approver_input, inputs))
-    client = harness_client(load_settings())
+    settings = load_settings()
+    client = harness_client(settings)
+    what = f"sandbox pipeline approve {execution_id}"
+    confirm_harness(client, settings, what)
     rows = client.approvals(org, project, execution_id)
     waiting = [row for row in rows if row["status"] == "WAITING"]
     if not waiting:
@@ -201,10 +211,14 @@ def approve(
 @pipeline.command()
 @click.argument("execution_id")
 @scoped
+@guarded
 @as_json
 def abort(execution_id: str, org: str, project: str, json_: bool) -> None:
     """Abort an execution: its running steps are stopped."""
-    client = harness_client(load_settings())
+    settings = load_settings()
+    client = harness_client(settings)
+    what = f"sandbox pipeline abort {execution_id}"
+    confirm_harness(client, settings, what)
     client.interrupt(org, project, execution_id, "AbortAll")
     _print_id(execution_id, json_)
 

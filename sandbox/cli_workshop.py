@@ -8,12 +8,20 @@ import click
 
 from sandbox import terminal
 from sandbox.cli import as_json
+from sandbox.cli_guard import confirm_harness, guarded
 from sandbox.demo.story import Demo, DemoOptions
-from sandbox.environments import harness_variables
+from sandbox.environments import Target, harness_variables
 from sandbox.harness_target import harness_client
 from sandbox.local_values import local_placeholders, local_webhook
-from sandbox.settings import Settings, host_environment, load_settings, named_fields
+from sandbox.settings import (
+    Settings,
+    adopt_environment,
+    host_environment,
+    load_settings,
+    named_fields,
+)
 from sandbox.stack import local_switch
+from sandbox.switch.memory import meant, switch_to
 from sandbox.sync import Syncer, SyncValues
 from sandbox.terraform import Terraform
 
@@ -26,16 +34,23 @@ from sandbox.terraform import Terraform
     show_default=True,
     help="Folder that holds sync.yaml.",
 )
+@click.option(
+    "--target",
+    type=click.Choice([t.value for t in Target]),
+    help="Whose Harness; by default as `sandbox use` says, or local.",
+)
+@guarded
 @as_json
-def sync(folder: Path, json_: bool) -> None:
+def sync(folder: Path, target: str | None, json_: bool) -> None:
     """Bring the Harness entities of a folder into the project, through Harness's API.
 
     Reads FOLDER/sync.yaml. What Terraform knows is read from the outputs of the modules named
     there, so apply them first. Every file is checked before anything is written, and repeating
     it updates what is there.
 
-    Works against the sandbox, or against your Harness where HARNESS_ENDPOINT,
-    HARNESS_ACCOUNT_ID and HARNESS_PLATFORM_API_KEY say so.
+    Works against the sandbox; after `sandbox use aws`, or where HARNESS_ENDPOINT names another,
+    against the Harness of HARNESS_ACCOUNT_ID and HARNESS_PLATFORM_API_KEY. That account is named
+    first and you are asked; where nobody can be asked, `--yes --account ID` is needed.
 
     \b
     sandbox exec -- terraform -chdir=infra/environments/dev apply
@@ -43,7 +58,12 @@ def sync(folder: Path, json_: bool) -> None:
     sandbox pipeline list
     """
     settings = load_settings()
-    client = harness_client(settings)
+    choice = meant(settings, target)
+    client = harness_client(settings, choice)
+    confirm_harness(client, settings, "sandbox sync")
+    if choice.target is Target.AWS:
+        host = host_environment()
+        adopt_environment(switch_to(choice, settings, host).apply(host))
     local = client.endpoint == harness_variables(settings)["HARNESS_ENDPOINT"]
     with terminal.step("sandbox sync") as line:
         syncer = Syncer(client, folder, line=line)

@@ -1,8 +1,9 @@
 """The environment switch: target → the variables that every tool reads; pure.
 
-`local` points the tools here, `aws` points them nowhere: real endpoints are what the tools
-use when no variable says otherwise. The words `dev` and `prod` belong to the workshop's
-delivery, never to the switch.
+`local` points the tools here, and so does `localstack`: there the gateway asks a LocalStack
+for what that has. `aws` points them nowhere: real endpoints are what the tools use when no
+variable says otherwise. The words `dev` and `prod` belong to the workshop's delivery, never
+to the switch.
 """
 
 from collections.abc import Mapping
@@ -18,24 +19,37 @@ class Target(StrEnum):
     """Where the tools are pointed."""
 
     LOCAL = "local"
+    LOCALSTACK = "localstack"
     AWS = "aws"
 
 
 REDIRECTIONS = (
     "AWS_ENDPOINT_URL",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
     "AWS_PROFILE",
+    "AWS_DEFAULT_PROFILE",
     "AWS_CA_BUNDLE",
     "AWS_EC2_METADATA_DISABLED",
     "HARNESS_ENDPOINT",
     "HARNESS_ACCOUNT_ID",
     "HARNESS_PLATFORM_API_KEY",
 )
-"""Variables that can point a tool at, or away from, the sandbox."""
+"""Variables that can point a tool at, or away from, the sandbox.
 
+Beside them there is one `AWS_ENDPOINT_URL_<SERVICE>` a service, stronger than the general one.
+Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints".
+"""
+
+_SERVICE_ENDPOINT = "AWS_ENDPOINT_URL_"
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "HARNESS_ENDPOINT")
+_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
+_SHARED = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED"}
+"""Ours may be a person's own too: alone they point nowhere."""
 _NOTHING: Mapping[str, str] = {}
 
 
@@ -98,12 +112,22 @@ def network_variables(settings: Settings) -> dict[str, str]:
     }
 
 
+def _reach(settings: Settings) -> dict[str, str]:
+    """Return what leads to load balancers; a LocalStack alone has names that resolve."""
+    variables = network_variables(settings)
+    if settings.aws == "localstack-only":
+        return {name: variables[name] for name in ("NO_PROXY", "no_proxy")}
+    return variables
+
+
 def switch(
     target: Target,
     settings: Settings,
     *,
     current: Mapping[str, str] = _NOTHING,
     terraform_config: Path | None = None,
+    profile: str = "",
+    region: str = "",
 ) -> Switch:
     """Return the variables of `target`.
 
@@ -112,33 +136,53 @@ def switch(
         settings: ports and accounts of this sandbox.
         current: the environment that is switched; `aws` takes only ours out of it.
         terraform_config: a Terraform CLI configuration with an offline provider mirror.
+        profile: for `aws`, the profile of the AWS configuration that is meant.
+        region: for `aws`, the region that is meant.
     """
     if target is Target.AWS:
-        return Switch(set={}, unset=_pointing_here(settings, current))
+        return _real(settings, current, profile, region)
     variables = {
         **aws_variables(settings),
         **harness_variables(settings),
-        **network_variables(settings),
+        **_reach(settings),
     }
     if terraform_config is not None:
         variables["TF_CLI_CONFIG_FILE"] = str(terraform_config)
-    unset = tuple(name for name in REDIRECTIONS if name not in variables)
-    return Switch(set=variables, unset=unset)
+    unset = [name for name in REDIRECTIONS if name not in variables]
+    unset += [name for name in sorted(current) if name.startswith(_SERVICE_ENDPOINT)]
+    return Switch(set=variables, unset=tuple(unset))
+
+
+def _real(settings: Settings, current: Mapping[str, str], profile: str, region: str) -> Switch:
+    """Take away what points here; name what `sandbox use aws` was told.
+
+    Keys in the environment are stronger than a profile, so a profile that is meant puts them
+    out. Source: AWS CLI user guide, "Configuration settings and precedence".
+    """
+    named: dict[str, str] = {}
+    gone = list(_pointing_here(settings, current))
+    if profile:
+        named["AWS_PROFILE"] = profile
+        gone += [name for name in _KEYS if name in current and name not in gone]
+    if region:
+        named |= {"AWS_REGION": region, "AWS_DEFAULT_REGION": region}
+    return Switch(set=named, unset=tuple(name for name in gone if name not in named))
 
 
 def _pointing_here(settings: Settings, current: Mapping[str, str]) -> tuple[str, ...]:
     """Return what `local` has set in `current`; a person's own values are not touched."""
     local = switch(Target.LOCAL, settings).set
     ours = {name for name, value in local.items() if current.get(name) == value}
-    if not _is_here(current.get("AWS_ENDPOINT_URL", "")):
-        # The person's own region may be the same as ours.
-        ours -= set(aws_variables(settings))
-    ours |= {name for name in _ENDPOINTS if _is_here(current.get(name, ""))}
+    if not is_here(current.get("AWS_ENDPOINT_URL", "")):
+        ours -= _SHARED
+    ours |= {name for name in _ENDPOINTS if is_here(current.get(name, ""))}
+    services = [name for name in sorted(current) if name.startswith(_SERVICE_ENDPOINT)]
+    ours |= {name for name in services if is_here(current[name])}
     if Path(current.get("TF_CLI_CONFIG_FILE", "")).parent == settings.home:
         ours.add("TF_CLI_CONFIG_FILE")
-    return tuple(name for name in (*local, "TF_CLI_CONFIG_FILE") if name in ours)
+    return tuple(name for name in (*local, "TF_CLI_CONFIG_FILE", *services) if name in ours)
 
 
-def _is_here(url: str) -> bool:
+def is_here(url: str) -> bool:
     """Tell whether a URL names this machine, on whatever port an earlier sandbox had."""
     return urlsplit(url).hostname in {"127.0.0.1", "localhost", "::1"}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import stack
+from sandbox.aws.localstack.health import require_localstack
 from sandbox.errors import EnvironmentNotReadyError, UsageError, not_writable
 from sandbox.leftovers import end_steps
 from sandbox.listening import require_free_port
@@ -31,11 +32,15 @@ class Sandbox:
 
         Raises:
             UsageError: it runs already, with other settings.
-            DependencyError: a port is taken, or the state directory cannot be written.
+            DependencyError: a port is taken, the state directory cannot be written, or the
+                LocalStack that the settings want does not answer.
             EnvironmentNotReadyError: a process does not come up; carries its log.
         """
         begun = time.monotonic()
-        self._make_home()
+        if self.settings.aws != "local":
+            alone = self.settings.aws == "localstack-only"
+            require_localstack(self.settings.localstack_url, alone=alone)
+        make_home(self.settings.home)
         with self._alone("up"):
             specs = stack.process_specs(self.settings, host_environment())
             if self.supervisor.is_running():
@@ -131,7 +136,7 @@ class Sandbox:
         Raises:
             DependencyError: a port is taken, or the state directory cannot be written.
         """
-        self._make_home()
+        make_home(self.settings.home)
         for spec in specs:
             if spec.port:
                 setting = variable(f"{spec.name}_port")
@@ -164,15 +169,6 @@ class Sandbox:
                 hint="`sandbox down`, then `sandbox up`, starts it with the new ones.",
             )
 
-    def _make_home(self) -> None:
-        home = self.settings.home
-        marker = {"what": "state directory of the sandbox", "version": 1}
-        try:
-            home.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (home / "sandbox.json").write_text(json.dumps(marker))
-        except OSError as error:
-            raise not_writable(home, error) from error
-
     @contextmanager
     def _alone(self, what: str) -> Iterator[None]:
         """Let no two commands start or stop the same sandbox at once."""
@@ -185,3 +181,17 @@ class Sandbox:
                     hint=f"Wait for it, then run `sandbox {what}` again.",
                 ) from error
             yield
+
+
+def make_home(home: Path) -> None:
+    """Make the state directory, with the marker by which `down --purge` knows it.
+
+    Raises:
+        DependencyError: it cannot be written.
+    """
+    marker = {"what": "state directory of the sandbox", "version": 1}
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (home / "sandbox.json").write_text(json.dumps(marker))
+    except OSError as error:
+        raise not_writable(home, error) from error

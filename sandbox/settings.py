@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -27,8 +28,21 @@ def _loopback_range(text: str) -> str:
     return text
 
 
+def _server_url(text: str) -> str:
+    """Accept the URL of a server, without a path."""
+    parts = urlsplit(text)
+    try:
+        known = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no URL ({error})") from error
+    if not known or parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError(f"{text!r} is no URL of the form http://HOST:PORT")
+    return text.rstrip("/")
+
+
 Port = Annotated[int, Field(ge=1, le=65535)]
 LoopbackRange = Annotated[str, AfterValidator(_loopback_range)]
+ServerUrl = Annotated[str, AfterValidator(_server_url)]
 
 
 class Settings(BaseSettings):
@@ -45,6 +59,15 @@ class Settings(BaseSettings):
     git_port: Port = Field(3000, description="Port of the local Git server.")
     proxy_port: Port = Field(
         4567, description="Port of the forward proxy that resolves load balancer names."
+    )
+    aws: Literal["local", "localstack", "localstack-only"] = Field(
+        "local",
+        description="Who answers AWS calls. `local`: the sandbox. `localstack`: a LocalStack, "
+        "for what it has, and the sandbox for the rest. `localstack-only`: a licensed LocalStack, "
+        "alone.",
+    )
+    localstack_url: ServerUrl = Field(
+        "http://127.0.0.1:4568", description="Where that LocalStack listens."
     )
     account_id: str = Field(
         "000000000000", pattern=r"^\d{12}$", description="The AWS account id: 12 digits."
@@ -134,7 +157,9 @@ class Settings(BaseSettings):
 
     @property
     def aws_url(self) -> str:
-        """The AWS endpoint."""
+        """The AWS endpoint that tools are pointed at."""
+        if self.aws == "localstack-only":
+            return self.localstack_url
         return f"http://127.0.0.1:{self.aws_port}"
 
     @property
@@ -207,3 +232,9 @@ def _given(settings: Settings) -> dict[str, object]:
 def host_environment() -> dict[str, str]:
     """Return the environment of this process, for handing on to others."""
     return dict(os.environ)
+
+
+def adopt_environment(environment: Mapping[str, str]) -> None:
+    """Make `environment` that of this process: libraries read credentials and trust from it."""
+    os.environ.clear()
+    os.environ.update(environment)

@@ -10,6 +10,9 @@ from sandbox.settings import PREFIX, Settings
 from sandbox.supervisor import ProcessSpec
 from sandbox.terraform import write_cli_config
 
+LOCAL_AWS = frozenset({"aws", "envoy", "proxy"})
+"""Processes that only our own AWS needs."""
+
 
 def local_switch(settings: Settings, host_env: Mapping[str, str]) -> Switch:
     """Return what points tools at this sandbox, Terraform's providers included.
@@ -21,11 +24,16 @@ def local_switch(settings: Settings, host_env: Mapping[str, str]) -> Switch:
     if named.is_file() and named.parent != settings.home:
         own = named
     config = write_cli_config(settings.home, settings.tf_plugin_dir, own)
-    return switch(Target.LOCAL, settings, terraform_config=config)
+    return switch(Target.LOCAL, settings, current=host_env, terraform_config=config)
 
 
 def process_specs(settings: Settings, host_env: Mapping[str, str]) -> tuple[ProcessSpec, ...]:
-    """Return every process of the sandbox, in the order in which they are shown."""
+    """Return the processes that the settings want, in the order in which they are shown."""
+    lacking = LOCAL_AWS if settings.aws == "localstack-only" else frozenset()
+    return tuple(spec for spec in _every_spec(settings, host_env) if spec.name not in lacking)
+
+
+def _every_spec(settings: Settings, host_env: Mapping[str, str]) -> tuple[ProcessSpec, ...]:
     own = sandbox_variables(settings)
     harness = harness_process_variables(settings)
     python = (sys.executable, "-W", "ignore", "-m", "sandbox.quickstart")

@@ -22,7 +22,7 @@ from sandbox.demo.pipelines import PipelineWatcher
 from sandbox.demo.traffic import Answer, Destination, SteadyTraffic
 from sandbox.demo.workshop import Edit, Workshop
 from sandbox.errors import SandboxError, UsageError
-from sandbox.harness_target import harness_client
+from sandbox.harness_target import local_harness_client
 from sandbox.lifecycle import Sandbox
 from sandbox.local_values import local_placeholders, local_webhook
 from sandbox.settings import Settings, host_environment
@@ -66,7 +66,7 @@ class Demo:
             **stack.local_switch(settings, host).apply(host),
             "PATH": stack.tool_path(host),
         }
-        self._client = harness_client(settings)
+        self._client = local_harness_client(settings)
         self._watcher = PipelineWatcher(self._client, manual=options.manual)
         self._workshop = Workshop(
             options.project, self._home / "demo" / "workshop", git_url=settings.git_url,

@@ -67,3 +67,45 @@ def test_aws_takes_an_endpoint_of_another_port_away_too(name: str, host: str) ->
 def test_aws_keeps_a_region_that_only_happens_to_be_ours() -> None:
     shell = {"AWS_REGION": SETTINGS.region, "AWS_PROFILE": "work"}
     assert switch(Target.AWS, SETTINGS, current=shell).unset == ()
+
+
+LEAKS = {
+    "AWS_ENDPOINT_URL_S3": "https://s3.example.com",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
+    "AWS_USE_FIPS_ENDPOINT": "true",
+    "AWS_DEFAULT_PROFILE": "work",
+}
+
+
+@pytest.mark.parametrize("target", [Target.LOCAL, Target.LOCALSTACK])
+@pytest.mark.parametrize("name", LEAKS)
+def test_nothing_stronger_than_the_endpoint_leads_past_the_sandbox(
+    target: Target, name: str
+) -> None:
+    current = {name: LEAKS[name]}
+    assert name not in switch(target, SETTINGS, current=current).apply(current)
+
+
+def test_localstack_differs_from_local_by_no_variable() -> None:
+    assert switch(Target.LOCALSTACK, SETTINGS) == switch(Target.LOCAL, SETTINGS)
+
+
+def test_aws_takes_only_service_endpoints_of_this_machine_away() -> None:
+    current = {
+        "AWS_ENDPOINT_URL_S3": "http://localhost:4566",
+        "AWS_ENDPOINT_URL_STS": "https://sts.eu-west-1.amazonaws.com",
+    }
+    assert switch(Target.AWS, SETTINGS, current=current).unset == ("AWS_ENDPOINT_URL_S3",)
+
+
+def test_aws_drops_the_sandboxs_keys_even_without_its_endpoint() -> None:
+    shell = {"AWS_ACCESS_KEY_ID": "LOCALSANDBOXKEY00000", "AWS_REGION": SETTINGS.region}
+    assert switch(Target.AWS, SETTINGS, current=shell).apply(shell) == {"AWS_REGION": "us-east-1"}
+
+
+def test_named_profile_is_not_beaten_by_keys_in_the_shell() -> None:
+    chosen = switch(Target.AWS, SETTINGS, current=OWN, profile="prod", region="eu-north-1")
+    seen = chosen.apply(OWN)
+    assert (seen["AWS_PROFILE"], seen["AWS_REGION"]) == ("prod", "eu-north-1")
+    assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} & set(seen)
+    assert seen["AWS_CA_BUNDLE"] == "/etc/ca.pem"
