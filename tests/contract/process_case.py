@@ -9,7 +9,7 @@ from runtime_cases import Behaviour
 from sandbox.aws.runtime.port import ContainerRuntime, ContainerSpec
 from sandbox.aws.runtime.process import ProcessRuntime
 
-_PROGRAM = """
+PROGRAM = """
 import os, signal, socket, sys, time
 prints, exit_code, stubborn, port = eval(os.environ["BEHAVIOUR"])
 if stubborn:
@@ -28,6 +28,12 @@ while True:
 """
 
 
+def facts(behaviour: Behaviour) -> str:
+    """Return what the program reads from its environment."""
+    b = behaviour
+    return repr((b.prints, b.exit_code, b.ignores_sigterm, b.port))
+
+
 class ProcessCase:
     really_listens = True
 
@@ -38,15 +44,14 @@ class ProcessCase:
         self.runtime: ContainerRuntime = self.reopen()
 
     def container(self, name: str, behaviour: Behaviour) -> ContainerSpec:
-        b = behaviour
-        facts = (b.prints, b.exit_code, b.ignores_sigterm, b.port)
-        program = sys.executable if b.startable else "/no/such/program"
+        port = behaviour.port
+        program = sys.executable if behaviour.startable else "/no/such/program"
         return ContainerSpec(
             name=name,
             image=self._image,
-            command=(program, "-c", _PROGRAM),
-            environment={"BEHAVIOUR": repr(facts), "PYTHONUTF8": "1"},
-            container_ports=(b.port,) if b.port else (),
+            command=(program, "-c", PROGRAM),
+            environment={"BEHAVIOUR": facts(behaviour), "PYTHONUTF8": "1"},
+            container_ports=(port,) if port else (),
         )
 
     def missing_image(self) -> str:

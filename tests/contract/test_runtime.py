@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from docker_case import DockerCase
 from process_case import ProcessCase
 from runtime_cases import RUNTIMES, Behaviour, RuntimeCase
 
@@ -25,7 +26,11 @@ TASK_B = ARN + "b" * 32
 SERVER = Behaviour(port=8080)
 
 
-ALL_RUNTIMES: dict[str, Callable[[Path], RuntimeCase]] = {**RUNTIMES, "process": ProcessCase}
+ALL_RUNTIMES: dict[str, Callable[[Path], RuntimeCase]] = {
+    **RUNTIMES,
+    "process": ProcessCase,
+    "docker": DockerCase,
+}
 
 
 @pytest.fixture(params=sorted(ALL_RUNTIMES))

@@ -1,11 +1,11 @@
 """Container definitions as the task runner reads them: typed, overrides applied; pure."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sandbox.aws.ecs import params as p
 from sandbox.aws.ecs.records import TaskDefinition
-from sandbox.aws.runtime.port import ContainerSpec, HealthCheck
+from sandbox.aws.runtime.port import ContainerSpec, HealthCheck, Ulimit
 from sandbox.clock import TimeScale
 from sandbox.types import JsonObject
 
@@ -49,6 +49,11 @@ class ContainerDefinition:
     stop_timeout_s: int
     log: LogTarget | None
     pins_digest: bool
+    ulimits: tuple[Ulimit, ...] = ()
+    init_process: bool = False
+    added_capabilities: tuple[str, ...] = ()
+    dropped_capabilities: tuple[str, ...] = ()
+    docker_labels: Mapping[str, str] = field(default_factory=dict)
 
 
 def container_definitions(
@@ -67,6 +72,8 @@ def _definition(document: JsonObject, override: JsonObject) -> ContainerDefiniti
     environment |= p.pairs(override, "environment", name="name", value="value")
     merged = {**document, **{k: v for k, v in override.items() if k != "environment"}}
     stop_timeout = p.integer(document, "stopTimeout")
+    linux = p.member(document, "linuxParameters")
+    capabilities = p.member(linux, "capabilities")
     return ContainerDefinition(
         name=p.text(document, "name"),
         image=p.text(document, "image"),
@@ -84,6 +91,11 @@ def _definition(document: JsonObject, override: JsonObject) -> ContainerDefiniti
         memory=p.integer(merged, "memory"),
         memory_reservation=p.integer(merged, "memoryReservation"),
         read_only_root=p.flag(document, "readonlyRootFilesystem"),
+        ulimits=_ulimits(document),
+        init_process=p.flag(linux, "initProcessEnabled"),
+        added_capabilities=p.texts(capabilities, "add"),
+        dropped_capabilities=p.texts(capabilities, "drop"),
+        docker_labels={k: str(v) for k, v in p.member(document, "dockerLabels").items()},
         health_check=_health_check(p.member(document, "healthCheck")),
         depends_on=tuple(
             (p.text(d, "containerName"), p.text(d, "condition"))
@@ -93,6 +105,17 @@ def _definition(document: JsonObject, override: JsonObject) -> ContainerDefiniti
         stop_timeout_s=DEFAULT_STOP_TIMEOUT_S if stop_timeout is None else stop_timeout,
         log=_log_target(p.member(document, "logConfiguration")),
         pins_digest=p.text(document, "versionConsistency") != "disabled",
+    )
+
+
+def _ulimits(document: JsonObject) -> tuple[Ulimit, ...]:
+    return tuple(
+        Ulimit(
+            name=p.text(u, "name"),
+            soft_limit=p.integer(u, "softLimit") or 0,
+            hard_limit=p.integer(u, "hardLimit") or 0,
+        )
+        for u in p.members(document, "ulimits")
     )
 
 
@@ -151,8 +174,14 @@ def container_spec(
         user=definition.user,
         container_ports=definition.ports,
         cpu_units=definition.cpu,
-        memory_mib=definition.memory or definition.memory_reservation or 0,
+        memory_mib=definition.memory or 0,
+        memory_reservation_mib=definition.memory_reservation or 0,
         read_only_root=definition.read_only_root,
+        ulimits=definition.ulimits,
+        init_process=definition.init_process,
+        added_capabilities=definition.added_capabilities,
+        dropped_capabilities=definition.dropped_capabilities,
+        docker_labels=definition.docker_labels,
         health_check=_scaled(definition.health_check, scale),
         stop_timeout_s=definition.stop_timeout_s,
     )

@@ -46,10 +46,9 @@ class LogPump:
             self._thread.join()
 
     def flush(self, task: Task) -> None:
-        """Take what a task has written so far. Any thread."""
-        for definition in self._definitions(task):
-            if definition.log is not None:
-                self._pass_on(task, definition, definition.log)
+        """Take all that a task has written, which has ended. Any thread."""
+        while self._take(task):
+            pass
 
     def _run(self) -> None:
         while not self._stopping.wait(INTERVAL_S):
@@ -57,15 +56,25 @@ class LogPump:
                 if all(c.last_status == "PENDING" for c in task.containers):
                     continue
                 try:
-                    self.flush(task)
+                    self._take(task)
                 except Exception:  # the top of a worker loop: one task must not stop the others
                     log.exception("log_pump_failed", extra={"task_arn": task.arn})
+
+    def _take(self, task: Task) -> bool:
+        """Take one page of each container; tell whether there may be more."""
+        taken = [
+            self._pass_on(task, definition, definition.log)
+            for definition in self._definitions(task)
+            if definition.log is not None
+        ]
+        return any(taken)
 
     def _definitions(self, task: Task) -> Sequence[ContainerDefinition]:
         definition = self._state.task_definitions.get(task.task_definition_arn)
         return () if definition is None else container_definitions(definition, task.overrides)
 
-    def _pass_on(self, task: Task, definition: ContainerDefinition, target: LogTarget) -> None:
+    def _pass_on(self, task: Task, definition: ContainerDefinition, target: LogTarget) -> bool:
+        """Carry one page; tell whether there may be more."""
         key = f"{task.arn}/{definition.name}"
         container = next(c for c in task.containers if c.name == definition.name)
         stream = stream_name(target, definition.name, task.id, container.runtime_id)
@@ -73,7 +82,7 @@ class LogPump:
             cursor = self._state.cursors.get(key) or LogCursor(offset_bytes=0)
             page = self._runtime.read_log(task.arn, definition.name, cursor.offset_bytes)
             if page.next_offset == cursor.offset_bytes:
-                return
+                return False
             try:
                 self._sink.put(target.region, target.group, stream, _events(page.lines))
             except AwsError as error:
@@ -83,6 +92,7 @@ class LogPump:
                     extra={"task_arn": task.arn, "group": target.group, "code": error.code},
                 )
             self._state.cursors.put(key, LogCursor(offset_bytes=page.next_offset))
+        return bool(page.lines)
 
 
 def _events(lines: Sequence[LogLine]) -> list[LogEvent]:

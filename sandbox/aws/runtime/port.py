@@ -39,6 +39,16 @@ class HealthCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Ulimit:
+    """One of a container definition's `ulimits`."""
+
+    name: str
+    """`nofile`, `nproc`, `core`, ... as the operating system calls it."""
+    soft_limit: int
+    hard_limit: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ContainerSpec:
     """One container of a task, ready to run: secrets resolved, image named."""
 
@@ -55,7 +65,16 @@ class ContainerSpec:
     container_ports: tuple[int, ...] = ()
     cpu_units: int = 0
     memory_mib: int = 0
+    """Hard limit; 0 where only the task has one."""
+    memory_reservation_mib: int = 0
+    """Soft limit."""
     read_only_root: bool = False
+    ulimits: tuple[Ulimit, ...] = ()
+    init_process: bool = False
+    """Run it below a small init that reaps children and passes signals on."""
+    added_capabilities: tuple[str, ...] = ()
+    dropped_capabilities: tuple[str, ...] = ()
+    docker_labels: Mapping[str, str] = field(default_factory=dict)
     health_check: HealthCheck | None = None
     stop_timeout_s: float = 30
 

@@ -18,10 +18,10 @@ import time
 from pathlib import Path
 
 from sandbox.aws.ports import ImageResolver
+from sandbox.aws.runtime.log_pages import read_page
 from sandbox.aws.runtime.port import (
     ContainerSpec,
     ContainerState,
-    LogLine,
     LogPage,
     StartError,
     TaskObservation,
@@ -34,7 +34,6 @@ from sandbox.aws.runtime.process.images import ImageStore
 from sandbox.aws.runtime.process.tasks import ContainerFolder, TaskFolder, TaskFolders, TaskRecord
 
 _START_TIMEOUT_S = 20.0
-_LOG_PAGE_BYTES = 1 << 20
 _SITE = Path(__file__).parent / "site"
 
 
@@ -116,7 +115,7 @@ class ProcessRuntime:
         task = self._tasks.find(task_arn)
         if task is None:
             return LogPage(lines=(), next_offset=offset_bytes)
-        return _page(task.container(container_name).path / "output.log", offset_bytes)
+        return read_page(task.container(container_name).path / "output.log", offset_bytes)
 
     def close(self) -> None:
         """See the port: everything is in files and in other processes already."""
@@ -202,23 +201,6 @@ def _start_shim(folder: Path) -> None:
     # The shim closes its end once it has written the container's status.
     select.select([read_end], [], [], _START_TIMEOUT_S)
     os.close(read_end)
-
-
-def _page(path: Path, offset_bytes: int) -> LogPage:
-    try:
-        with path.open("rb") as file:
-            file.seek(offset_bytes)
-            content = file.read(_LOG_PAGE_BYTES)
-    except FileNotFoundError:
-        content = b""
-    whole = content[: content.rfind(b"\n") + 1]
-    lines = tuple(_line(line) for line in whole.split(b"\n")[:-1])
-    return LogPage(lines=lines, next_offset=offset_bytes + len(whole))
-
-
-def _line(record: bytes) -> LogLine:
-    stamp, _, message = record.partition(b" ")
-    return LogLine(timestamp_ms=int(stamp), message=message.decode("utf-8", "replace"))
 
 
 def _caddy() -> str:

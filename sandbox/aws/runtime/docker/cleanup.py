@@ -1,0 +1,84 @@
+"""Ends what a sandbox left on the engine: stopped with the sandbox, removed with its state."""
+
+import contextlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from sandbox.aws.runtime.docker import labels
+from sandbox.aws.runtime.docker.engine import Client, EngineError, NotFoundError, connect
+from sandbox.aws.runtime.docker.holder import IMAGE
+from sandbox.aws.runtime.docker.labels import find_owner
+from sandbox.aws.runtime.docker.runtime import remove_container
+
+STOP_TIMEOUT_S = 5
+_AT_ONCE = 16
+
+
+def was_used(root: Path) -> bool:
+    """Tell whether a sandbox with this runtime root ever asked for an engine."""
+    return (root / "id").exists()
+
+
+def stop_tasks(root: Path, environment: Mapping[str, str]) -> None:
+    """Stop every container of the sandbox, the tasks' own before those that hold networks.
+
+    They stay known, as stopped, so that a later start of the sandbox sees how they ended.
+
+    Raises:
+        DependencyError: the engine does not answer.
+
+    """
+    owner = find_owner(root, root)
+    if owner is None:
+        return
+    client = connect(environment)
+    try:
+        rows = client.containers(filters=owner.filters())
+        own = [row["Id"] for row in rows if not _is_holder(row)]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(lambda key: _stop(client, key, STOP_TIMEOUT_S), own))
+            # The holders' program waits for nothing but its end.
+            list(pool.map(lambda row: _stop(client, row["Id"], 0), filter(_is_holder, rows)))
+    finally:
+        client.close()
+
+
+def remove_everything(root: Path, environment: Mapping[str, str]) -> None:
+    """Remove the sandbox's containers and its network; images stay, as others may use them.
+
+    Raises:
+        DependencyError: the engine does not answer.
+
+    """
+    owner = find_owner(root, root)
+    if owner is None:
+        return
+    client = connect(environment)
+    try:
+        rows = client.containers(all=True, filters=owner.filters())
+        for row in sorted(rows, key=_is_holder):
+            remove_container(client, row["Id"])
+        for network in client.networks(filters=owner.filters()):
+            client.remove_network(network["Id"])
+        _remove_holder_image(client)
+    finally:
+        client.close()
+
+
+def _stop(client: Client, container_id: str, timeout_s: int) -> None:
+    with contextlib.suppress(NotFoundError):
+        client.stop(container_id, timeout=timeout_s)
+
+
+def _remove_holder_image(client: Client) -> None:
+    """Remove the image of the network holders, unless another sandbox's containers use it."""
+    try:
+        client.remove_image(IMAGE)
+    except EngineError:
+        return
+
+
+def _is_holder(row: Mapping[str, Any]) -> bool:
+    return labels.labels_of(row).get(labels.ROLE) == labels.NETWORK_ROLE
