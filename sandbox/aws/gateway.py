@@ -2,7 +2,8 @@
 
 /_sandbox/<name>   operator routes, registered by their parts; /_sandbox/health is here
 /v2/...            the OCI registry of ECR
-anything else      by signing scope or X-Amz-Target: a service of ours, else moto
+anything else      by signing scope or X-Amz-Target: a LocalStack behind us where there is
+                   one and it has the service, else a service of ours, else moto
 """
 
 import json
@@ -55,6 +56,31 @@ class Forwarder(Protocol):
         """Return botocore names of the services that it can answer for."""
 
 
+class Upstream(Protocol):
+    """Another emulator behind the gateway: it comes first, for the services that it takes."""
+
+    def takes(self, service: str) -> bool:
+        """Tell whether requests signed for `service` are its own.
+
+        Raises:
+            AwsError: ServiceUnavailable, when it should be and does not answer.
+        """
+
+    def handle(self, context: RequestContext, request: WireRequest) -> WireResponse:
+        """Answer one request; concurrent calls are expected."""
+
+    def rows(self, known: Iterable[str]) -> Mapping[str, Mapping[str, str]]:
+        """Return service name to `status` and `by`, for what it takes or should take.
+
+        Args:
+            known: the services that others here can answer for.
+
+        """
+
+    def health(self) -> Mapping[str, object]:
+        """Return its `url`, its `status` (running | unreachable) and what it says."""
+
+
 class Lifecycle(Protocol):
     """A part with a background loop."""
 
@@ -68,7 +94,7 @@ class Lifecycle(Protocol):
 class Gateway:
     """WSGI application of the local AWS."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - one argument a neighbour; all have defaults but four
         self,
         *,
         services: Mapping[str, AwsService],
@@ -78,6 +104,7 @@ class Gateway:
         registry: WsgiApp | None = None,
         routes: Mapping[str, WsgiApp] | None = None,
         loops: Sequence[Lifecycle] = (),
+        upstream: Upstream | None = None,
     ) -> None:
         """Compose the endpoint.
 
@@ -89,6 +116,7 @@ class Gateway:
             registry: the OCI registry, for `/v2/`.
             routes: path prefix (`/_sandbox/...`) to WSGI application.
             loops: parts to start with `start()` and to stop in reverse order.
+            upstream: answers, before ours and moto, for what it takes.
 
         """
         self._services = dict(services)
@@ -98,6 +126,7 @@ class Gateway:
         self._registry = registry
         self._routes = dict(routes or {})
         self._loops = tuple(loops)
+        self._upstream = upstream
 
     def start(self) -> None:
         """Start every background loop, in order."""
@@ -135,6 +164,8 @@ class Gateway:
         )
         name = self.service_name(request)
         try:
+            if self._upstream is not None and self._upstream.takes(name):
+                return self._upstream.handle(context, request)
             service = self._services.get(name)
             if service is not None:
                 return service.handle(context, request)
@@ -165,7 +196,14 @@ class Gateway:
             for name in self._moto.services()
             if name not in ours
         }
-        body = {"status": "running", "services": dict(sorted((theirs | ours).items()))}
+        body: dict[str, object] = {"status": "running"}
+        services: dict[str, Mapping[str, str]] = {**theirs, **ours}
+        if self._upstream is not None:
+            state = self._upstream.health()
+            body = {"status": "running" if state["status"] == "running" else "degraded"}
+            body["localstack"] = state
+            services = {**services, **self._upstream.rows(services)}
+        body["services"] = dict(sorted(services.items()))
         return _json(HTTPStatus.OK, body)
 
     def _serve_registry(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:

@@ -1,6 +1,6 @@
-"""Calls into moto from inside the process, by the same road as a client's request.
+"""Calls into the local AWS from inside the process, by the road of a client's request.
 
-They are journaled like any other request, which is why ports write through here.
+To moto they are journaled like any other request, which is why ports write through here.
 """
 
 import json
@@ -37,10 +37,16 @@ class LocalClient:
 
     def ec2(self, action: str, region: str, params: Mapping[str, str]) -> ET.Element:
         """Call EC2; returns the answer's root element without namespaces."""
+        return self.query("ec2", "2016-11-15", action, region, params)
+
+    def query(
+        self, service: str, version: str, action: str, region: str, params: Mapping[str, str]
+    ) -> ET.Element:
+        """Call a service of the query protocol; `version` is that of its API."""
         headers = {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}
-        form = {"Action": action, "Version": "2016-11-15", **params}
-        answer = self._send("ec2", region, headers, urlencode(form).encode())
-        root = ET.fromstring(answer.body)  # noqa: S314 - our own process wrote it
+        form = {"Action": action, "Version": version, **params}
+        answer = self._send(service, region, headers, urlencode(form).encode())
+        root = ET.fromstring(answer.body)  # noqa: S314 - a part of the local AWS wrote it
         for element in root.iter():
             element.tag = element.tag.rpartition("}")[2]
         if answer.status >= 400:

@@ -1,10 +1,12 @@
 """Everything that is not ours, by moto: its entry point and the ports that it offers."""
 
+import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
+from botocore.session import Session
 from moto.backend_index import backend_url_patterns
 
 from sandbox.aws.ca import CertificateAuthority
@@ -31,7 +33,13 @@ from sandbox.aws.moto_plane.ports import (
 from sandbox.aws.wire import RequestContext, WireRequest, WireResponse
 from sandbox.errors import not_implemented
 
-_NOT_SERVICES = {"moto_api", "instance_metadata", "s3bucket_path", "dynamodb_v20111205"}
+_NOT_SERVICES = {
+    "moto_api",
+    "moto_api._internal",
+    "instance_metadata",
+    "s3bucket_path",
+    "dynamodb_v20111205",
+}
 _EXTRA_PACKAGES = {
     "apigateway": "openapi_spec_validator",
     "cloudformation": "openapi_spec_validator",
@@ -87,9 +95,10 @@ class MotoPlane:
         return self._durable.read(service, request)
 
     def services(self) -> Sequence[str]:
-        """Return the names of the services that moto can answer for."""
+        """Return botocore's names of the services that moto can answer for."""
         lacking = {name for name, package in _EXTRA_PACKAGES.items() if not find_spec(package)}
-        return sorted({name for name, _ in backend_url_patterns} - _NOT_SERVICES - lacking)
+        packages = {name for name, _ in backend_url_patterns} - _NOT_SERVICES - lacking
+        return sorted(_botocore_name(package) for package in packages)
 
     def _run(self, service: str, request: WireRequest) -> WireResponse:
         answer = self._dispatcher.call(service, request)
@@ -106,6 +115,16 @@ class MotoPlane:
                 return answer
             if self._durable.stopping.wait(_POLL_S):
                 return answer
+
+
+@functools.cache
+def _by_package() -> Mapping[str, str]:
+    return {name.replace("-", ""): name for name in Session().get_available_services()}
+
+
+def _botocore_name(package: str) -> str:
+    """Return the service whose package in moto is so named."""
+    return "lambda" if package == "awslambda" else _by_package().get(package, package)
 
 
 def _has_messages(answer: WireResponse) -> bool:
