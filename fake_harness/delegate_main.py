@@ -38,6 +38,7 @@ class DelegateAgent:
             image_builder=settings.image_builder,
             time_scale=settings.time_scale,
             environment=host_environment(),
+            has_engine=settings.containers == "docker",
         )
         self._running: dict[str, Follower] = {}
         self._stopping: set[str] = set()

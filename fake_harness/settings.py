@@ -3,6 +3,7 @@
 import os
 import secrets
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -69,10 +70,16 @@ class DelegateSettings(BaseSettings):
     )
     concurrency: int = Field(8, validation_alias="FAKE_HARNESS_DELEGATE_CONCURRENCY")
     image_builder: str = Field(
-        "docker",
+        "",
         validation_alias="FAKE_HARNESS_IMAGE_BUILDER",
         description="Command that builds and pushes as drone's kaniko plugin does "
-        "(PLUGIN_* variables in, PLUGIN_ARTIFACT_FILE out); `docker` uses the engine.",
+        "(PLUGIN_* variables in, PLUGIN_ARTIFACT_FILE out).",
+    )
+    containers: Literal["docker", "none"] = Field(
+        "none",
+        validation_alias="FAKE_HARNESS_CONTAINERS",
+        description="Where steps that name an image run: on the `docker` engine, or (`none`) "
+        "on the delegate's host.",
     )
     time_scale: float = Field(1.0, gt=0, validation_alias="FAKE_HARNESS_TIME_SCALE")
 

@@ -127,6 +127,8 @@ def harness_process_variables(settings: Settings) -> dict[str, str]:
 
 def delegate_variables(settings: Settings) -> dict[str, str]:
     """Return what the delegate reads, in the names of Harness's own delegate image."""
+    has_engine = str(settings.engine) == "docker"
+    builder = "sandbox.images.builder" if has_engine else "sandbox.aws.builder"
     return {
         "ACCOUNT_ID": settings.harness_account_id,
         "MANAGER_HOST_AND_PORT": settings.harness_url,
@@ -134,7 +136,8 @@ def delegate_variables(settings: Settings) -> dict[str, str]:
         "DELEGATE_TAGS": settings.delegate_tags,
         "FAKE_HARNESS_DELEGATE_WORK_DIR": str(settings.home / "delegate"),
         "FAKE_HARNESS_TIME_SCALE": str(settings.time_scale),
-        "FAKE_HARNESS_IMAGE_BUILDER": f"{sys.executable} -W ignore -m sandbox.aws.builder",
+        "FAKE_HARNESS_IMAGE_BUILDER": f"{sys.executable} -W ignore -m {builder}",
+        "FAKE_HARNESS_CONTAINERS": "docker" if has_engine else "none",
         "SANDBOX_HOME": str(settings.home),
     }
 

@@ -24,6 +24,8 @@ class DelegateFacts:
     time_scale: float
     environment: Mapping[str, str]
     """The delegate's own environment: endpoints, credentials, PATH, trust."""
+    has_engine: bool = False
+    """Steps that name an image run in it, on a container engine."""
 
     def wire(self) -> JsonObject:
         """Return it as the step's process is handed it."""
@@ -32,6 +34,7 @@ class DelegateFacts:
             "imageBuilder": self.image_builder,
             "timeScale": self.time_scale,
             "environment": dict(self.environment),
+            "hasEngine": self.has_engine,
         }
 
 
@@ -44,6 +47,7 @@ def facts_from_wire(value: object) -> DelegateFacts:
         image_builder=str(facts["imageBuilder"]),
         time_scale=float(str(facts["timeScale"])),
         environment={name: str(text) for name, text in environment.items()},
+        has_engine=bool(facts["hasEngine"]),
     )
 
 

@@ -13,7 +13,7 @@ from sandbox.aws.builder.push import ecr_login
 from sandbox.aws.builder.settings import BuildSettings, named
 from sandbox.images.build import ImageBuild, choose_builder
 from sandbox.images.engine import connect
-from sandbox.images.push import forget, push, pushed_name
+from sandbox.images.push import forget, keep_layers, push, pushed_name
 from sandbox.settings import host_environment
 
 
@@ -41,8 +41,11 @@ def _build_and_push(settings: BuildSettings, dockerfile: Path, say: Say) -> str:
     )
     image = client.images.get(builder.build(build, say))
     say(f"image {image.short_id}, {int(image.attrs['Size']) / 1e6:.1f} MB")
-    digest = push(client, image, name, settings.tags, login, say)
-    forget(client, image, name, settings.tags)
+    try:
+        digest = push(client, image, name, settings.tags, login, say)
+        keep_layers(client, image, name)
+    finally:
+        forget(client, name, settings.tags)
     return digest
 
 

@@ -4,10 +4,11 @@ The token goes with each request (`X-Registry-Auth`): ~/.docker/config.json is n
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import docker
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, ImageNotFound
 from docker.models.images import Image
 
 from sandbox.aws.builder.errors import BuildFailedError
@@ -54,19 +55,31 @@ def push(
     return digest
 
 
-def forget(client: docker.DockerClient, image: Image, name: str, tags: Sequence[str]) -> None:
-    """Take the pushed names off the engine: the registry has them now.
+def keep_layers(client: docker.DockerClient, image: Image, name: str) -> None:
+    """Keep the latest image of a repository under a name of the engine's own.
 
-    The latest image stays under a name of the engine's own, and with it the layers that
-    later builds and pulls share.
+    With it stay the layers that later builds and pulls share; its predecessor goes.
     """
-    image.tag(f"sandbox-cache/{name.partition('/')[2]}", "latest")
+    own = f"sandbox-cache/{name.partition('/')[2]}"
+    try:
+        earlier = client.images.get(f"{own}:latest").id
+    except ImageNotFound:
+        earlier = image.id
+    image.tag(own, "latest")
+    if earlier != image.id:
+        _remove(client, str(earlier))
+
+
+def forget(client: docker.DockerClient, name: str, tags: Sequence[str]) -> None:
+    """Take the registry's names off the engine: what was pushed is there, the rest is void."""
     for tag in tags:
-        try:
-            client.api.remove_image(f"{name}:{tag}", noprune=True)
-        except APIError:
-            # Another build of the same commit took it off, or a container holds it.
-            continue
+        _remove(client, f"{name}:{tag}")
+
+
+def _remove(client: docker.DockerClient, name: str) -> None:
+    """Remove a name; what containers or other names hold stays."""
+    with suppress(ImageNotFound, APIError):
+        client.api.remove_image(name, noprune=True)
 
 
 def _followed(rows: Sequence[Mapping[str, object]], say: Say) -> str:

@@ -54,7 +54,7 @@ class Steps:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.count = folder, 0
-        self.image_builder = "docker"
+        self.image_builder = ""
 
     @property
     def workspace(self) -> Path:
@@ -257,6 +257,11 @@ def test_a_build_hands_the_plugin_its_settings_and_publishes_what_it_pushed(
         steps.run(
             "BuildAndPushECR", account="1", region="r", imageName="app", tags=["a"], context="."
         )
+
+
+def test_a_delegate_without_a_builder_says_which_setting_names_one(steps: Steps) -> None:
+    with pytest.raises(StepFailedError, match="FAKE_HARNESS_IMAGE_BUILDER names no command"):
+        steps.run("BuildAndPushECR", account="1", region="r", imageName="app", tags=["a"])
 
 
 @pytest.mark.skipif(not SCANNERS, reason="bandit is not installed (make setup does it)")

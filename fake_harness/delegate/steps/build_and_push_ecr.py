@@ -17,10 +17,10 @@ def build_and_push_ecr(context: StepContext) -> StepResult:
     """Build the Dockerfile and push every tag."""
     account, region = context.text("account"), context.text("region")
     name, tags = context.text("imageName"), context.strings("tags")
-    if context.facts.image_builder == "docker":
+    if not context.facts.image_builder:
         raise StepFailedError(
-            "NotImplemented: BuildAndPushECR with a container engine. Set "
-            "FAKE_HARNESS_IMAGE_BUILDER to a command that builds images without one."
+            "This delegate builds no images: FAKE_HARNESS_IMAGE_BUILDER names no command.",
+            "CONFIGURATION_FAILURE",
         )
     if not tags:
         raise StepFailedError("Step parameter [tags] is empty.", "INVALID_REQUEST")

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from sandbox.settings import Settings
-from sandbox.stack import local_switch, process_specs, sandbox_variables, tool_path
+from sandbox.stack import (
+    delegate_variables,
+    local_switch,
+    process_specs,
+    sandbox_variables,
+    tool_path,
+)
 
 REAL = {
     "AWS_PROFILE": "work",
@@ -78,3 +84,16 @@ def test_own_terraform_configuration_stays_in_force(tmp_path: Path, named: bool)
 
     own.write_text("provider_installation {\n}\n")
     assert "TF_CLI_CONFIG_FILE" not in local_switch(settings, host).set
+
+
+@pytest.mark.parametrize(
+    ("engine", "builder", "containers"),
+    [("process", "sandbox.aws.builder", "none"), ("docker", "sandbox.images.builder", "docker")],
+)
+def test_the_delegate_builds_and_runs_with_the_engine_that_runs_tasks(
+    engine: str, builder: str, containers: str
+) -> None:
+    settings = Settings(home=Path("/s")).model_copy(update={"engine": engine})
+    variables = delegate_variables(settings)
+    assert variables["FAKE_HARNESS_IMAGE_BUILDER"].endswith(f"-m {builder}")
+    assert variables["FAKE_HARNESS_CONTAINERS"] == containers
