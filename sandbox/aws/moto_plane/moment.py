@@ -82,13 +82,14 @@ def recall(produce: Callable[[], bytes]) -> bytes:
 
 
 def install() -> None:
-    """Put the stand-ins into moto, into modules that are imported later too."""
+    """Put the stand-ins into moto, into modules that are imported later too; once a process."""
+    if any(isinstance(finder, _TamingFinder) for finder in sys.meta_path):
+        return
     mock_random.__class__ = _MomentRandom
     for name, module in list(sys.modules.items()):
         if _is_tamed(name):
             _tame(module)
-    if not any(isinstance(finder, _TamingFinder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _TamingFinder())
+    sys.meta_path.insert(0, _TamingFinder())
 
 
 class _MomentRandom(MotoRandom):
