@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 from wsgiref.types import StartResponse
 
+from sandbox.aws.names import host_of, path_style
 from sandbox.aws.wire import (
     AwsService,
     HeaderMap,
@@ -151,7 +152,7 @@ class Gateway:
         # A bucket may be named "v2"; its requests are signed for S3, a registry's never are.
         if f"{path}/".startswith(REGISTRY_PREFIX) and not _is_signed(environ):
             return self._serve_registry(environ, start_response)
-        request = read_request(environ)
+        request = path_style(read_request(environ))
         return _send(self.handle(request), start_response)
 
     def handle(self, request: WireRequest) -> WireResponse:
@@ -161,6 +162,7 @@ class Gateway:
             account_id=self._account_id,
             region=scope.region if scope else self._region,
             access_key_id=scope.access_key_id if scope else "",
+            host=host_of(request),
         )
         name = self.service_name(request)
         try:

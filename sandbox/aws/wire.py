@@ -36,6 +36,8 @@ class RequestContext:
     account_id: str
     region: str
     access_key_id: str = ""
+    host: str = ""
+    """The host by which the client reached us, without its port."""
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 

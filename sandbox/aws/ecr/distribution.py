@@ -18,6 +18,7 @@ from sandbox.aws.ecr.manifests import DIGEST, OCI_INDEX
 from sandbox.aws.ecr.records import Image, Repository
 from sandbox.aws.ecr.references import parse_repository_path, registry_host
 from sandbox.aws.ecr.tokens import TokenMint
+from sandbox.aws.names import is_aws_name
 from sandbox.errors import AwsError
 
 if TYPE_CHECKING:
@@ -90,7 +91,7 @@ class Registry:
 
     def _dispatch(self, request: Request) -> Response:
         if not self._is_authorized(request):
-            return self._challenge()
+            return self._challenge(request.host)
         path = request.path.removeprefix("/v2").removeprefix("/")
         for route, pattern in _ROUTES:
             if match := pattern.fullmatch(path):
@@ -104,8 +105,9 @@ class Registry:
         reads = request.method in {"GET", "HEAD"}
         return reads and self._mint.opens_download(request.path, signature)
 
-    def _challenge(self) -> Response:
-        challenge = f'Basic realm="http://{self._public_host}/",service="ecr.amazonaws.com"'
+    def _challenge(self, host: str) -> Response:
+        realm = f"https://{host}/" if is_aws_name(host) else f"http://{self._public_host}/"
+        challenge = f'Basic realm="{realm}",service="ecr.amazonaws.com"'
         headers = {"WWW-Authenticate": challenge}
         return Response("Not Authorized\n", 401, headers, mimetype="text/plain")
 

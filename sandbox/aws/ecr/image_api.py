@@ -7,8 +7,10 @@ from sandbox.aws.ecr.catalog import Catalog, Push
 from sandbox.aws.ecr.manifests import DIGEST
 from sandbox.aws.ecr.parameters import child, objects, page, text
 from sandbox.aws.ecr.records import Image, Repository
+from sandbox.aws.ecr.references import registry_host
 from sandbox.aws.ecr.repository_api import RepositoryFinder
 from sandbox.aws.ecr.tokens import TokenMint
+from sandbox.aws.names import is_aws_name
 from sandbox.aws.wire import Handler, RequestContext
 from sandbox.types import JsonObject
 
@@ -39,12 +41,14 @@ class ImageApi:
 
     def authorization_token(self, context: RequestContext, params: JsonObject) -> JsonObject:
         """GetAuthorizationToken; the registry speaks plain HTTP on the loopback address."""
-        del context, params
+        del params
         token = self._mint.issue()
+        registry = registry_host(self._catalog.account_id, context.region)
+        is_real = is_aws_name(context.host)
         data = {
             "authorizationToken": token.value,
             "expiresAt": token.expires_at,
-            "proxyEndpoint": f"http://{self._public_host}",
+            "proxyEndpoint": f"https://{registry}" if is_real else f"http://{self._public_host}",
         }
         return {"authorizationData": [data]}
 

@@ -12,6 +12,7 @@ from sandbox.aws.ecr.records import Repository
 from sandbox.aws.ecr.references import registry_host
 from sandbox.aws.ecr.repository_api import RepositoryFinder
 from sandbox.aws.ecr.tokens import TokenMint
+from sandbox.aws.names import is_aws_name
 from sandbox.aws.wire import Handler, RequestContext
 from sandbox.errors import AwsError
 from sandbox.types import JsonObject
@@ -79,7 +80,8 @@ class LayerApi:
         host = registry_host(self._catalog.account_id, repository.region)
         path = f"/v2/{host}/{repository.name}/blobs/{digest}"
         signature = self._mint.sign_download(path)
-        url = f"http://{self._public_host}{path}?signature={signature}"
+        base = f"https://{host}" if is_aws_name(context.host) else f"http://{self._public_host}"
+        url = f"{base}{path}?signature={signature}"
         return {"downloadUrl": url, "layerDigest": digest}
 
     def initiate_upload(self, context: RequestContext, params: JsonObject) -> JsonObject:

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 
 from sandbox.aws.ecr.manifests import DIGEST
+from sandbox.aws.names import is_aws_name
 
 HOST = re.compile(r"(?P<account>\d{12})\.dkr\.ecr\.(?P<region>[a-z0-9-]+)\.amazonaws\.com(?:\.cn)?")
 NAME = re.compile(r"(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*")
@@ -31,6 +32,20 @@ class ImageReference:
 def registry_host(account_id: str, region: str) -> str:
     """Return the host name that AWS gives a registry."""
     return f"{account_id}.dkr.ecr.{region}.amazonaws.com"
+
+
+def client_registry(host: str, account_id: str, region: str, *, public_host: str) -> str:
+    """Return the registry as the client that asks can reach it, in front of a repository's name.
+
+    Args:
+        host: by which the client reached us: where AWS's names lead here, they are answered.
+        account_id: of the registry.
+        region: of the repository.
+        public_host: `host:port` of this endpoint, for every other client.
+
+    """
+    registry = registry_host(account_id, region)
+    return registry if is_aws_name(host) else f"{public_host}/{registry}"
 
 
 def parse_repository_path(path: str, *, host: str, default_region: str) -> RepositoryPath:

@@ -9,7 +9,7 @@ from sandbox.aws.ecr import faults
 from sandbox.aws.ecr.catalog import Catalog
 from sandbox.aws.ecr.parameters import child, objects, page, text, texts
 from sandbox.aws.ecr.records import Repository, repository_key
-from sandbox.aws.ecr.references import NAME, registry_host
+from sandbox.aws.ecr.references import NAME, client_registry
 from sandbox.aws.wire import Handler, RequestContext
 from sandbox.errors import AwsError
 from sandbox.types import JsonObject
@@ -67,17 +67,17 @@ class RepositoryApi:
                 raise faults.repository_exists(name, self._catalog.account_id)
             repository = self._new(context, name, params)
             self._catalog.repositories.put(repository.key, repository)
-        return {"repository": self._wire(repository)}
+        return {"repository": self._wire(context, repository)}
 
     def describe(self, context: RequestContext, params: JsonObject) -> JsonObject:
         """DescribeRepositories."""
         names = texts(params, "repositoryNames")
         if names:
             found = [self.find(context, {**params, "repositoryName": name}) for name in names]
-            return {"repositories": [self._wire(repository) for repository in found]}
+            return {"repositories": [self._wire(context, repository) for repository in found]}
         here = [r for r in self._catalog.repositories.values() if r.region == context.region]
         chosen, more = page(here, params, key=lambda repository: repository.name)
-        return {"repositories": [self._wire(repository) for repository in chosen], **more}
+        return {"repositories": [self._wire(context, repository) for repository in chosen], **more}
 
     def delete(self, context: RequestContext, params: JsonObject) -> JsonObject:
         """DeleteRepository; `force` takes its images along."""
@@ -87,7 +87,7 @@ class RepositoryApi:
                 raise faults.repository_not_empty(repository.name, self._catalog.account_id)
             self._catalog.delete_repository(repository)
         self._catalog.collect_garbage()
-        return {"repository": self._wire(repository)}
+        return {"repository": self._wire(context, repository)}
 
     def put_tag_mutability(self, context: RequestContext, params: JsonObject) -> JsonObject:
         """PutImageTagMutability."""
@@ -225,15 +225,20 @@ class RepositoryApi:
     def _policy(self, repository: Repository) -> JsonObject:
         return {**self._named(repository), "policyText": repository.policy_text}
 
-    def _wire(self, repository: Repository) -> JsonObject:
-        host = registry_host(self._catalog.account_id, repository.region)
+    def _wire(self, context: RequestContext, repository: Repository) -> JsonObject:
+        registry = client_registry(
+            context.host,
+            self._catalog.account_id,
+            repository.region,
+            public_host=self._public_host,
+        )
         encryption = {"encryptionType": repository.encryption_type}
         if repository.kms_key:
             encryption["kmsKey"] = repository.kms_key
         wire = {
             **self._named(repository),
             "repositoryArn": self._arn(repository),
-            "repositoryUri": f"{self._public_host}/{host}/{repository.name}",
+            "repositoryUri": f"{registry}/{repository.name}",
             "createdAt": repository.created_at,
             "imageTagMutability": repository.tag_mutability,
             "imageScanningConfiguration": {"scanOnPush": repository.scan_on_push},
