@@ -35,6 +35,12 @@ apps/frontend/node_modules/.ready: apps/frontend/package.json apps/frontend/pack
 	@cd apps/frontend && npm ci --no-audit --no-fund --loglevel=error
 	@touch $@
 
+# Only the tests need it: an open LocalStack to forward to.
+tools/localstack/.venv/.ready: tools/localstack/pyproject.toml tools/localstack/uv.lock | .venv/.ready
+	@echo "- LocalStack, for the tests of its target (locked)"
+	@.venv/bin/uv sync --project tools/localstack --frozen --quiet --compile-bytecode
+	@touch $@
+
 demo: setup ## The whole road, from git push to a canary in production
 	@.venv/bin/sandbox demo $(if $(MANUAL),--manual)
 
@@ -59,7 +65,7 @@ test: lint unit contract chaos apps-test e2e ## Every test
 unit: setup ## Fast, pure tests
 	$(PYTEST) tests/unit -n 2 -q
 
-contract: setup ## Real clients over HTTP
+contract: setup tools/localstack/.venv/.ready ## Real clients over HTTP
 	$(PYTEST) tests/contract -n 3 --dist loadfile -q --reruns 1 $(WHOLE:%=--ignore=%)
 	$(PYTEST) $(WHOLE) -q --reruns 1
 
