@@ -34,6 +34,7 @@ class Stand:
             **kept,
             **{f"SANDBOX_{part}_PORT": str(port) for part, port in self.ports.items()},
             "SANDBOX_HOME": str(self.state),
+            "SANDBOX_ENGINE": "process",
             "SANDBOX_ALB_NETWORK": "127.63.0.0/16",
             "SANDBOX_TASK_NETWORK": "127.64.0.0/16",
             # Wait steps of the engine's benchmark take a millisecond.

@@ -99,13 +99,21 @@ def cli() -> None:
     type=click.Choice(["local", "localstack", "localstack-only"]),
     help="Who answers AWS calls; by default SANDBOX_AWS, or local.",
 )
+@click.option(
+    "--engine",
+    type=click.Choice(["auto", "docker", "process"]),
+    help="What runs the tasks; by default SANDBOX_ENGINE, or auto: docker where it answers.",
+)
 @as_json
-def up(timeout: int, aws: str | None, json_: bool) -> None:
+def up(timeout: int, aws: str | None, engine: str | None, json_: bool) -> None:
     """Start the sandbox and wait until every part is ready.
 
     With `--aws localstack` the LocalStack at SANDBOX_LOCALSTACK_URL answers for what it has,
     and the sandbox for the rest (ECS, ECR, load balancers, networks). `localstack-only` points
     the tools at a licensed LocalStack alone.
+
+    Tasks run on Docker where a Docker-API engine answers, else as processes of this machine;
+    `--engine` says which. The engine stays the same until `sandbox down`.
 
     Repeating it is harmless: what died is started again. State from an earlier run
     (infrastructure, images, executions, logs) is there again.
@@ -116,7 +124,9 @@ def up(timeout: int, aws: str | None, json_: bool) -> None:
     from sandbox.lifecycle import Sandbox
 
     settings = load_settings()
-    sandbox = Sandbox(settings.model_copy(update={"aws": aws}) if aws else settings)
+    named = {"aws": aws, "engine": engine}
+    chosen = {name: value for name, value in named.items() if value}
+    sandbox = Sandbox(settings.model_copy(update=chosen))
     with terminal.step("sandbox up") as line:
         seconds = sandbox.up(timeout_s=timeout, ready=lambda name, s: line(f"{name} {s:.1f} s"))
     described = sandbox.describe()

@@ -40,6 +40,7 @@ def examine(settings: Settings, env: Mapping[str, str], *, running: bool) -> lis
         lambda: _providers(settings),
         lambda: _envoy(settings),
         lambda: _caddy(env),
+        lambda: _container_engine(settings, env),
         lambda: _state_directory(settings),
         lambda: _disk(settings),
         lambda: _low_ports(settings),
@@ -116,6 +117,16 @@ def _caddy(env: Mapping[str, str]) -> Finding:
     if found:
         return Finding(check="Caddy", state="ok", detail=found)
     return Finding(check="Caddy", state="missing", detail="not installed", mend="make setup")
+
+
+def _container_engine(settings: Settings, env: Mapping[str, str]) -> Finding:
+    from sandbox.aws.engines import describe_engine
+
+    detail, usable = describe_engine(settings, env)
+    if usable:
+        return Finding(check="container engine", state="ok", detail=detail)
+    mend = "Start Docker, or choose the other runtime: sandbox up --engine process."
+    return Finding(check="container engine", state="missing", detail=detail, mend=mend)
 
 
 def _state_directory(settings: Settings) -> Finding:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import stack
+from sandbox.aws.engines import remembered_engine, remove_tasks, settle_engine, stop_tasks
 from sandbox.aws.localstack.health import require_localstack
 from sandbox.errors import EnvironmentNotReadyError, UsageError, not_writable
 from sandbox.leftovers import end_steps
@@ -33,7 +34,7 @@ class Sandbox:
         Raises:
             UsageError: it runs already, with other settings.
             DependencyError: a port is taken, the state directory cannot be written, or the
-                LocalStack that the settings want does not answer.
+                LocalStack or container engine that the settings want does not answer.
             EnvironmentNotReadyError: a process does not come up; carries its log.
         """
         begun = time.monotonic()
@@ -42,9 +43,14 @@ class Sandbox:
             require_localstack(self.settings.localstack_url, alone=alone)
         make_home(self.settings.home)
         with self._alone("up"):
-            specs = stack.process_specs(self.settings, host_environment())
-            if self.supervisor.is_running():
+            is_running = self.supervisor.is_running()
+            if is_running:
                 self._refuse_other_settings()
+            elif self.settings.engine not in {"auto", remembered_engine(self.settings)}:
+                stop_tasks(self.settings)  # they were left running on another engine
+            self.settings = settle_engine(self.settings)
+            specs = stack.process_specs(self.settings, host_environment())
+            if is_running:
                 self.supervisor.revive()
             else:
                 self._start(specs)
@@ -69,12 +75,10 @@ class Sandbox:
         with self._alone("down"):
             self.supervisor.stop()
             end_steps(home / "delegate")
-            if (self.settings.aws_dir / "runtime").exists():
-                from sandbox.aws.runtime.process import stop_all_tasks
-
-                stop_all_tasks(self.settings.aws_dir / "runtime")
+            stop_tasks(self.settings)
             self.settings.started_file.unlink(missing_ok=True)
             if purge:
+                remove_tasks(self.settings)
                 shutil.rmtree(home)
 
     def describe(self) -> dict[str, Any]:
@@ -83,6 +87,7 @@ class Sandbox:
         return {
             "running": bool(processes),
             "home": str(self.settings.home),
+            "engine": remembered_engine(self.settings) or self.settings.engine,
             "processes": [
                 {"name": p.name, "state": p.state, "pid": p.pid, "uptime_s": p.uptime_s}
                 for p in processes
@@ -161,6 +166,8 @@ class Sandbox:
     def _refuse_other_settings(self) -> None:
         started = started_settings(self.settings)
         asked = self.settings.model_dump(mode="json")
+        if asked["engine"] == "auto":
+            asked["engine"] = started.get("engine")
         differing = [name for name, value in started.items() if asked[name] != value]
         if differing:
             rows = [f"{variable(n)} is {started[n]} there, {asked[n]} here" for n in differing]

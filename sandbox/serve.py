@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import NoReturn
 
 from sandbox import stack
+from sandbox.aws.engines import settle_engine
 from sandbox.errors import UsageError
-from sandbox.lifecycle import Sandbox
+from sandbox.lifecycle import Sandbox, make_home
 from sandbox.settings import Settings
 from sandbox.supervisor import ProcessSpec, write_private
 
@@ -25,9 +26,12 @@ def serve(settings: Settings, names: Sequence[str], host_env: Mapping[str, str])
 
     Raises:
         UsageError: there is no such part; names those that exist.
-        DependencyError: the state directory cannot be written, or a port is taken.
+        DependencyError: the state directory cannot be written, a port is taken, or the
+            container engine that the settings want does not answer.
     """
     settings = with_own_delegate_name(settings, Path(tempfile.gettempdir()))
+    make_home(settings.home)
+    settings = settle_engine(settings)
     specs = chosen_parts(stack.process_specs(settings, host_env), names)
     sandbox = Sandbox(settings)
     sandbox.prepare(specs)

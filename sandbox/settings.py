@@ -79,10 +79,11 @@ class Settings(BaseSettings):
         description="Health-check intervals, draining delays, Wait steps and retry "
         "intervals divide by this; time stamps stay real.",
     )
-    engine: Literal["process", "fake"] = Field(
-        "process",
-        description="Container runtime. `process`: each task is processes of this machine. "
-        "`fake`: tasks only seem to run; for simulations of many.",
+    engine: Literal["auto", "docker", "process", "fake"] = Field(
+        "auto",
+        description="Container runtime. `docker`: containers of a Docker-API engine. `process`: "
+        "each task is processes of this machine. `auto`: docker where an engine answers, else "
+        "process. `fake`: tasks only seem to run; for simulations of many.",
     )
     alb_network: LoopbackRange = Field(
         "127.20.0.0/16", description="Loopback range for load balancers."
@@ -114,6 +115,11 @@ class Settings(BaseSettings):
     def started_file(self) -> Path:
         """The settings with which the sandbox was started; gone once it is down."""
         return self.home / "started.json"
+
+    @property
+    def engine_file(self) -> Path:
+        """The container engine that runs the tasks; gone once the sandbox is down."""
+        return self.home / "engine"
 
     @property
     def aws_dir(self) -> Path:

@@ -22,7 +22,11 @@ def print_status(described: Mapping[str, Any]) -> None:
         ],
     )
     terminal.out.print()
-    rows = [*described["urls"].items(), ("State", described["home"])]
+    rows = [
+        *described["urls"].items(),
+        ("Tasks run on", described["engine"]),
+        ("State", described["home"]),
+    ]
     terminal.print_table(("what", "where"), rows)
     if described["load_balancers"]:
         terminal.out.print()

@@ -4,6 +4,7 @@ from sandbox.aws.ca import CertificateAuthority
 from sandbox.aws.ecr.plane import EcrPlane
 from sandbox.aws.ecs.plane import EcsPlane
 from sandbox.aws.elbv2.plane import Elbv2Plane
+from sandbox.aws.engines import Engine, open_engine
 from sandbox.aws.gateway import Gateway
 from sandbox.aws.localstack.pages import LocalStackPages
 from sandbox.aws.localstack.ports import OwnerClient, OwnerLogs, OwnerRoles
@@ -12,15 +13,12 @@ from sandbox.aws.logs.plane import LogsPlane
 from sandbox.aws.moto_plane.local_client import LocalClient
 from sandbox.aws.moto_plane.plane import MotoPlane
 from sandbox.aws.moto_plane.ports import MotoSecrets
-from sandbox.aws.ports import ImageResolver, LogSink, RolePlane, SecretSource
-from sandbox.aws.runtime.fake import FakeRuntime
+from sandbox.aws.ports import LogSink, RolePlane, SecretSource
 from sandbox.aws.runtime.port import ContainerRuntime
-from sandbox.aws.runtime.process import ProcessRuntime
 from sandbox.aws.store import RecordStore
 from sandbox.aws.wire import RequestContext
 from sandbox.clock import TimeScale
 from sandbox.environments import aws_variables
-from sandbox.errors import UsageError
 from sandbox.settings import Settings
 
 
@@ -53,9 +51,14 @@ def build_gateway(settings: Settings, *, runtime: ContainerRuntime | None = None
     )
     upstream = _upstream(settings)
     secrets, roles, sink = _task_sources(settings, moto, logs, upstream)
+    engine = (
+        Engine(runtime=runtime)
+        if runtime
+        else open_engine(settings, ecr.images, registry_password=ecr.password)
+    )
     ecs = EcsPlane(
         store=store,
-        runtime=runtime or _runtime(settings, ecr.images),
+        runtime=engine.runtime,
         registrar=elbv2.registrar,
         images=ecr.images,
         logs=sink,
@@ -63,7 +66,7 @@ def build_gateway(settings: Settings, *, runtime: ContainerRuntime | None = None
         network=moto.network,
         roles=roles,
         time_scale=scale,
-        task_environment=aws_variables(settings),
+        task_environment=_task_environment(settings, engine),
     )
     services = {s.name: s for s in (logs.service, ecr.service, elbv2.service, ecs.service)}
     caller = RequestContext(account_id=settings.account_id, region=settings.region)
@@ -75,7 +78,7 @@ def build_gateway(settings: Settings, *, runtime: ContainerRuntime | None = None
         region=settings.region,
         registry=ecr.registry,
         routes={"/_localstack": pages} | ({"/_aws": pages} if upstream else {}),
-        loops=[moto, elbv2, ecs],
+        loops=[moto, elbv2, *engine.loops, ecs],
         upstream=upstream,
     )
 
@@ -101,17 +104,7 @@ def _task_sources(
     )
 
 
-def _runtime(settings: Settings, images: ImageResolver) -> ContainerRuntime:
-    """Return the runtime that the settings name.
-
-    Raises:
-        UsageError: there is no such runtime; nothing is downgraded in silence.
-    """
-    if settings.engine == "process":
-        root = settings.aws_dir / "runtime"
-        return ProcessRuntime(root=root, images=images, network=settings.task_network)
-    if settings.engine == "fake":
-        return FakeRuntime()
-    raise UsageError(
-        f"SANDBOX_ENGINE={settings.engine} is no container runtime.", hint="Use process or fake."
-    )
+def _task_environment(settings: Settings, engine: Engine) -> dict[str, str]:
+    """Return what every container receives: the environment switch, seen from where it runs."""
+    endpoint = {"AWS_ENDPOINT_URL": engine.aws_endpoint} if engine.aws_endpoint else {}
+    return aws_variables(settings) | endpoint

@@ -43,6 +43,7 @@ class GatewayServer:
     def start(self) -> None:
         environment = dict(os.environ) | {
             "SANDBOX_HOME": str(self.home),
+            "SANDBOX_ENGINE": "process",
             "SANDBOX_AWS_PORT": str(self.port),
         }
         self.home.mkdir(parents=True, exist_ok=True)

@@ -78,6 +78,8 @@ def own_environment(home: Path, **settings: str) -> dict[str, str]:
     ports = {
         f"SANDBOX_{name}_PORT": str(free_port()) for name in ("AWS", "HARNESS", "GIT", "PROXY")
     }
+    # Docker has tests of its own; all others are to run on every machine.
+    settings = {"engine": "process", **settings}
     block = 64 + 2 * (int(ports["SANDBOX_AWS_PORT"]) % 90)
     return {
         **kept,

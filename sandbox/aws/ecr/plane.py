@@ -1,5 +1,6 @@
 """ECR put together: its AWS service, its registry and its image resolver; no logic of its own."""
 
+import base64
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +51,7 @@ class EcrPlane:
     ) -> None:
         catalog = Catalog(store=store, blobs=BlobStore(blob_dir), account_id=account_id, now=now)
         mint = TokenMint(_signing_key(store), now)
+        self._mint = mint
         repositories = RepositoryApi(catalog, public_host=public_host)
         images = ImageApi(catalog, repositories.find, mint, public_host=public_host)
         layers = LayerApi(catalog, repositories.find, mint, public_host=public_host)
@@ -70,6 +72,11 @@ class EcrPlane:
         self.images: ImageResolver = CatalogImages(
             catalog, public_host=public_host, default_region=default_region
         )
+
+    def password(self) -> str:
+        """Return a new password of the user `AWS`, as `aws ecr get-login-password` prints it."""
+        token = base64.b64decode(self._mint.issue().value).decode()
+        return token.partition(":")[2]
 
 
 def _signing_key(store: RecordStore) -> bytes:
