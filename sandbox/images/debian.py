@@ -15,6 +15,7 @@ from sandbox.errors import DependencyError, SandboxError
 SUITE = "bookworm"
 """The Debian release whose python3 is 3.11, as the workshop's base image has it."""
 
+_MERGED_USR = "/usr/share/mmdebstrap/hooks/merged-usr"
 _LEFT_OUT = ("doc", "man", "locale", "info", "lintian")
 _KEPT_OPTIONS = re.compile(r'^Acquire::(Check-Valid-Until|Check-Date) "[^"]*";$', re.MULTILINE)
 _PROXY = re.compile(r'^Acquire::(https?)::Proxy "([^"]+)";$', re.MULTILINE)
@@ -68,9 +69,13 @@ def make_root_file_system(
 def debootstrap_words(target: Path, mirrors: Sequence[str], options: Sequence[str]) -> list[str]:
     """Return the words after `mmdebstrap`."""
     return [
-        *("--variant=apt", "--format=tar", "--include=ca-certificates"),
+        *("--variant=apt", "--format=tar", "--include=ca-certificates,usr-is-merged"),
+        # Without it the package usrmerge does the same later, and brings all of perl.
+        f"--hook-dir={_MERGED_USR}",
         *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in _LEFT_OUT),
         "--dpkgopt=force-unsafe-io",
+        # Taken out of the image again by the base's Dockerfile: official images have it not.
+        '--aptopt=APT::Install-Recommends "false"',
         *(f"--aptopt={option}" for option in options),
         *(SUITE, str(target), *mirrors),
     ]

@@ -7,14 +7,15 @@ import tarfile
 import tempfile
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import docker
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 
 from sandbox.errors import DependencyError, SandboxError
 from sandbox.images.build import Builder, ImageBuild
-from sandbox.images.debian import SUITE, make_root_file_system
+from sandbox.images.debian import SUITE, debootstrap_words, make_root_file_system
 from sandbox.images.engine import RECIPE_LABEL, STAND_IN_LABEL
 from sandbox.images.stand_ins import RECIPES_DIR, Recipe, digest_of, files_of
 
@@ -48,7 +49,8 @@ class Foundry:
         self._certificates = {
             path.name: path.read_bytes() for path in sorted(_HOST_CERTIFICATES.glob("*.crt"))
         }
-        self._base_digest = digest_of(SUITE, base, self._certificates)
+        self._root_digest = digest_of(*debootstrap_words(Path(), [], []))
+        self._base_digest = digest_of(self._root_digest, base, self._certificates)
 
     def recipe_digest(self, recipe: Recipe) -> str:
         """Return what the stand-in's recipe label must hold to be of today's recipe."""
@@ -74,7 +76,7 @@ class Foundry:
         name = f"{_OWN}:base-{self._base_digest}"
         if self._has(name) and not self._fresh:
             return name
-        root = f"{_OWN}:root-{SUITE}"
+        root = f"{_OWN}:root-{SUITE}-{self._root_digest}"
         if self._fresh or not self._has(root):
             self._import_root(root, say)
         self._fresh = False
@@ -85,7 +87,15 @@ class Foundry:
             # An empty folder would not be copied by the classic builder.
             _write(context / "ca", {".keep": b"", **self._certificates})
             self._build(context, name, root, say, {})
+        self._drop_superseded({name, root})
         return name
+
+    def _drop_superseded(self, current: set[str]) -> None:
+        """Take earlier bases off the engine; the layers that images still use stay."""
+        for image in self._client.images.list(name=_OWN):
+            for tag in set(image.tags) - current:
+                with suppress(APIError):
+                    self._client.api.remove_image(tag)
 
     def _import_root(self, name: str, say: Say) -> None:
         with tempfile.TemporaryDirectory(prefix="sandbox-stand-in-") as folder:

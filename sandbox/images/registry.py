@@ -54,4 +54,5 @@ def _failure(registry: str, name: str, message: str) -> SandboxError:
             f"{name}: {registry} answers: {message}",
             hint="`docker login` may help; `--stand-in` does without the registry.",
         )
-    return RegistryAwayError(f"{registry} does not answer: {message}")
+    # The engine tells the whole chain of causes; the last one is what a person can mend.
+    return RegistryAwayError(f"{registry} does not answer: {message.rpartition(': ')[2]}")
