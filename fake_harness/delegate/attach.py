@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from fake_harness.delegate.context import ROLLBACK_FILE, write_whole
+from fake_harness.delegate.context import CONTAINER_FILE, ROLLBACK_FILE, write_whole
 from fake_harness.delegate.results import JsonObject, Outcome, StepResult
+from fake_harness.settings import host_environment
 
 _GRACE_S = 10.0
 _LOOK_S = 0.02
@@ -58,7 +59,10 @@ class Attachment:
         if is_alive(self.folder):
             return None
         # Once more: it may have been written between the two looks.
-        return read_object(self.result_file) or self._lost().wire()
+        found = read_object(self.result_file)
+        if found is None:
+            self._clear_containers()
+        return found or self._lost().wire()
 
     def progress(self) -> JsonObject | None:
         """Return the command units so far, and what a rollback will need."""
@@ -77,10 +81,22 @@ class Attachment:
         _signal(self.folder, signal.SIGKILL)
         while is_alive(self.folder):
             time.sleep(_LOOK_S)
+        if self.folder.exists() and not self.result_file.exists():
+            self._clear_containers()
 
     def forget(self) -> None:
         """Remove the folder; call it after the manager has the result."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _clear_containers(self) -> None:
+        """Remove the containers of a process that had no time to do it itself."""
+        try:
+            network = (self.folder / CONTAINER_FILE).read_text()
+        except FileNotFoundError:
+            return
+        from fake_harness.delegate.containers.engine import clear
+
+        clear(host_environment(), self.task_id, network)
 
     def _lost(self) -> StepResult:
         rollback = read_object(self.folder / ROLLBACK_FILE)

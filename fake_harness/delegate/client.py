@@ -109,7 +109,9 @@ class ManagerClient:
     ) -> requests.Response:
         # One connection a call: calls come from several threads, and the manager may restart.
         with requests.Session() as session:
-            session.trust_env = False
+            # A manager beyond this network is reached as this machine reaches others: by its
+            # proxies and its trust. A plain one is near, whatever proxy the steps use.
+            session.trust_env = self._base.startswith("https:")
             answer = session.request(
                 method,
                 self._base + path,

@@ -13,6 +13,8 @@ from fake_harness.delegate.masking import Masker, substitute
 from fake_harness.delegate.results import JsonObject, StepFailedError
 
 ROLLBACK_FILE = "rollback.json"
+CONTAINER_FILE = "container"
+"""In a task's folder: its step may have containers; holds the name of their network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

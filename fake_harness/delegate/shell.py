@@ -12,7 +12,7 @@ import selectors
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -52,35 +52,42 @@ class ScriptEnd:
     outputs: Mapping[str, str]
 
 
-def run_script(context: StepContext, script: Script) -> ScriptEnd:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a script runs."""
+
+    scratch: str
+    """The step's own folder, as the script sees it."""
+    kept: Path
+    """The same folder, as the delegate sees it."""
+    execute: Callable[[Sequence[str], str, Mapping[str, str]], int]
+    """Runs a text under an interpreter's words with variables; returns the exit code."""
+
+
+def run_script(context: StepContext, script: Script, place: Place | None = None) -> ScriptEnd:
     """Run a script, its output going to the step's log line by line.
+
+    Args:
+        context: of the step.
+        script: what to run.
+        place: by default the delegate's host.
 
     Raises:
         StepFailedError: the shell is unknown or not installed.
     """
+    place = place or on_host(context, script)
     command = _command(script)
-    dotenv, declared = context.task_dir / "output.env", context.task_dir / "declared"
+    dotenv, declared = place.kept / "output.env", place.kept / "declared"
     dotenv.touch()
     environment = {
-        **context.facts.environment,
         **context.step_env,
         **script.environment,
-        "DRONE_OUTPUT": str(dotenv),
-        "HARNESS_OUTPUT_FILE": str(dotenv),
-        "HARNESS_SCRATCH_DIR": str(context.task_dir),
+        "DRONE_OUTPUT": f"{place.scratch}/output.env",
+        "HARNESS_OUTPUT_FILE": f"{place.scratch}/output.env",
+        "HARNESS_SCRATCH_DIR": place.scratch,
     }
-    try:
-        # A file without a name: the script may carry secrets.
-        with tempfile.TemporaryFile(dir=context.task_dir) as file:
-            file.write((script.text + _collector(script, declared)).encode())
-            file.seek(0)  # also flushes
-            number = file.fileno()
-            command += [f"/dev/fd/{number}"]
-            code = stream(context, command, environment, script.folder, pass_fds=(number,))
-    except FileNotFoundError as error:
-        raise StepFailedError(
-            f"Shell [{script.shell}] needs {command[0]}, which the delegate's host lacks."
-        ) from error
+    text = script.text + _collector(script, f"{place.scratch}/declared")
+    code = place.execute(command, text, environment)
     if code != 0:
         return ScriptEnd(exit_code=code, outputs={})
     outputs = read_outputs(dotenv) | read_declared(declared)
@@ -89,6 +96,27 @@ def run_script(context: StepContext, script: Script) -> ScriptEnd:
             limit = script.longest_value // 1024
             raise StepFailedError(f"Output variable [{name}] is longer than {limit} KiB.")
     return ScriptEnd(exit_code=code, outputs=outputs)
+
+
+def on_host(context: StepContext, script: Script) -> Place:
+    """Run it as a process of the delegate's host, with the delegate's own environment."""
+
+    def execute(command: Sequence[str], text: str, environment: Mapping[str, str]) -> int:
+        # A file without a name: the script may carry secrets.
+        with tempfile.TemporaryFile(dir=context.task_dir) as file:
+            file.write(text.encode())
+            file.seek(0)  # also flushes
+            number = file.fileno()
+            words = [*command, f"/dev/fd/{number}"]
+            whole = {**context.facts.environment, **environment}
+            try:
+                return stream(context, words, whole, script.folder, pass_fds=(number,))
+            except FileNotFoundError as error:
+                raise StepFailedError(
+                    f"Shell [{script.shell}] needs {command[0]}, which the delegate's host lacks."
+                ) from error
+
+    return Place(scratch=str(context.task_dir), kept=context.task_dir, execute=execute)
 
 
 def stream(
@@ -151,7 +179,7 @@ def _command(script: Script) -> list[str]:
     return [*interpreter, *flags]
 
 
-def _collector(script: Script, target: Path) -> str:
+def _collector(script: Script, target: str) -> str:
     """Return the lines that keep the declared outputs, run after the user's own."""
     if not script.outputs:
         return ""
@@ -162,8 +190,8 @@ def _collector(script: Script, target: Path) -> str:
             for name, variable in script.outputs.items()
         ]
         body = "\n    ".join(rows)
-        return f"\nwith open({str(target)!r}, 'a') as _f:\n    {body}\n"
-    file = shlex.quote(str(target))
+        return f"\nwith open({target!r}, 'a') as _f:\n    {body}\n"
+    file = shlex.quote(target)
     rows = [
         f'if [ -n "${{{variable}+set}}" ]; then '
         f"printf '%s=%s\\0' {shlex.quote(name)} \"${{{variable}}}\" >> {file}; fi"

@@ -1,0 +1,1 @@
+"""Steps in containers: what of a step goes to a container engine, and back."""

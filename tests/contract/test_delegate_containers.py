@@ -1,0 +1,235 @@
+"""Steps that name an image: they run in it, on the engine, and leave nothing there."""
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping
+
+import docker
+import pytest
+from container_engine import need_engine, need_image
+from delegate_manager import Delegate, FakeManager, await_true
+
+from fake_harness.delegate.containers.engine import STAGE_LABEL, TASK_LABEL
+
+IMAGE = "python:3.11-slim"
+
+
+@pytest.fixture(scope="module")
+def engine() -> docker.DockerClient:
+    need_image(IMAGE)
+    return need_engine()
+
+
+@pytest.fixture(scope="module")
+def pair(
+    engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[FakeManager, Delegate]]:
+    manager = FakeManager()
+    manager.start()
+    folder = tmp_path_factory.mktemp("one") / "delegate"
+    folder.mkdir()
+    made = Delegate(
+        manager=manager, folder=folder, environment={"FAKE_HARNESS_CONTAINERS": "docker"}
+    )
+    made.start()
+    yield manager, made
+    made.stop()
+    made.end_steps()
+    manager.stop()
+
+
+@pytest.fixture
+def manager(pair: tuple[FakeManager, Delegate]) -> FakeManager:
+    return pair[0]
+
+
+@pytest.fixture
+def delegate(pair: tuple[FakeManager, Delegate]) -> Delegate:
+    return pair[1]
+
+
+@pytest.fixture
+def task() -> str:
+    """A task of this test's own: the engine is shared."""
+    return f"task-{uuid.uuid4().hex[:12]}"
+
+
+def run(
+    manager: FakeManager,
+    task: str,
+    command: str,
+    *,
+    package: Mapping[str, object] | None = None,
+    kind: str = "Run",
+    **params: object,
+) -> None:
+    own = {"workspaceId": f"stage-{task}", "stepIdentifier": "tests", **(package or {})}
+    with manager.lock:
+        manager.add(task, kind, params={"image": IMAGE, "command": command, **params})
+        manager.tasks[task] |= own
+
+
+def containers(engine: docker.DockerClient, task: str) -> list[object]:
+    return list(engine.containers.list(all=True, filters={"label": f"{TASK_LABEL}={task}"}))
+
+
+def networks(engine: docker.DockerClient, stage: str) -> list[object]:
+    return list(engine.networks.list(filters={"label": f"{STAGE_LABEL}={stage}"}))
+
+
+def test_a_command_runs_in_its_image_with_the_workspace_and_leaves_outputs_and_reports(
+    manager: FakeManager, delegate: Delegate, engine: docker.DockerClient, task: str
+) -> None:
+    command = """\
+pwd
+echo "python $(python3 -c 'import sys; print(sys.version_info[:2])')"
+echo "$HARNESS_WORKSPACE $WORD $CI"
+echo '<testsuite tests="3" failures="1" time="0.5"/>' > report.xml
+export VERSION=1.2
+echo FROM_FILE=yes >> "$HARNESS_OUTPUT_FILE"
+"""
+    run(
+        manager,
+        task,
+        command,
+        package={"env": {"CI": "true", "HARNESS_WORKSPACE": "/harness"}},
+        envVariables={"WORD": "hello"},
+        outputVariables=[{"name": "VERSION"}],
+        reports={"type": "JUnit", "spec": {"paths": ["*.xml"]}},
+    )
+    result = manager.result(task)
+    assert result["status"] == "SUCCEEDED", manager.lines(task, "")
+    assert result["outputVariables"] == {"VERSION": "1.2", "FROM_FILE": "yes"}
+    assert result["outputs"]["testReport"]["failures"] == 1
+    assert manager.lines(task, "")[:4] == [
+        f"Running in a container of {IMAGE}",
+        "/harness",
+        "python (3, 11)",
+        "/harness hello true",
+    ]
+    assert containers(engine, task) == networks(engine, f"stage-{task}") == []
+
+
+@pytest.mark.parametrize(
+    ("shell", "command"),
+    [
+        ("Sh", "export WORD=sh"),
+        ("Bash", "words=(a bash); export WORD=${words[1]}"),
+        ("Python", "WORD = 'py' + 'thon'"),
+    ],
+)
+def test_each_shell_gives_its_outputs(
+    manager: FakeManager, delegate: Delegate, task: str, shell: str, command: str
+) -> None:
+    run(manager, task, command, shell=shell, outputVariables=[{"name": "WORD"}])
+    result = manager.result(task)
+    assert result["outputVariables"] == {"WORD": shell.lower()}, manager.lines(task, "")
+
+
+def test_files_go_from_a_step_in_a_container_to_the_next_and_keep_their_place_on_the_host(
+    manager: FakeManager, delegate: Delegate, task: str
+) -> None:
+    stage = f"stage-{task}"
+    run(manager, task, "echo one > file")
+    assert manager.result(task)["status"] == "SUCCEEDED"
+    host = (delegate.folder / "workspaces" / stage).resolve()
+    assert (host / "file").read_text() == "one\n"
+    run(manager, f"{task}-2", f"cat {host}/file", package={"workspaceId": stage}, runAsUser="1000")
+    assert manager.result(f"{task}-2")["status"] == "SUCCEEDED"
+    assert "one" in manager.lines(f"{task}-2", "")
+
+
+def test_a_failed_command_names_its_exit_code_and_its_last_line(
+    manager: FakeManager, delegate: Delegate, task: str
+) -> None:
+    run(manager, task, "echo before; sh -c 'exit 3'; echo after")
+    result = manager.result(task)
+    assert result["status"] == "FAILED"
+    assert result["failure"]["message"] == "Command exited with code 3: before"
+
+
+def test_secrets_reach_the_container_and_never_the_log(
+    manager: FakeManager, delegate: Delegate, task: str
+) -> None:
+    marker = '${ngSecretManager.obtain("account.token", 0)}'
+    run(
+        manager,
+        task,
+        'echo "it is $TOKEN, ${#TOKEN}"',
+        package={"secrets": {marker: "open-sesame-1"}},
+        envVariables={"TOKEN": marker},
+    )
+    manager.result(task)
+    assert manager.lines(task, "")[1:] == ["it is **************, 13"]
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"image": "sandbox-test/absent:1", "imagePullPolicy": "Never"}, "may not be pulled"),
+        ({"image": "127.0.0.1:1/absent:1"}, "its registry does not give it"),
+        ({"shell": "Bash", "image": "sandbox-test/absent:1"}, "sandbox-test/absent:1"),
+        ({"resources": {"limits": {"memory": "lots"}}}, "[lots] is no quantity"),
+        ({"runAsUser": "nobody-here"}, "The container engine refuses"),
+    ],
+)
+def test_what_keeps_a_container_from_running_is_named(
+    manager: FakeManager,
+    delegate: Delegate,
+    engine: docker.DockerClient,
+    task: str,
+    params: Mapping[str, object],
+    message: str,
+) -> None:
+    run(manager, task, "true", **params)
+    result = manager.result(task)
+    assert result["status"] == "FAILED"
+    assert message in result["failure"]["message"]
+    assert containers(engine, task) == networks(engine, f"stage-{task}") == []
+
+
+def test_memory_is_a_limit(manager: FakeManager, delegate: Delegate, task: str) -> None:
+    run(
+        manager,
+        task,
+        "x = 'x' * 200_000_000",
+        shell="Python",
+        resources={"limits": {"memory": "64Mi", "cpu": "500m"}},
+    )
+    result = manager.result(task)
+    assert result["failure"]["message"].startswith("The container ran out of memory (limit 64Mi)")
+
+
+def test_an_abort_removes_the_container_and_its_network(
+    manager: FakeManager, delegate: Delegate, engine: docker.DockerClient, task: str
+) -> None:
+    run(manager, task, "echo up; sleep 600")
+    await_true(lambda: "up" in manager.lines(task, ""), "the container runs")
+    manager.aborts.add(task)
+    assert manager.result(task)["status"] == "ABORTED"
+    assert containers(engine, task) == networks(engine, f"stage-{task}") == []
+
+
+def test_a_killed_delegate_finds_the_container_still_running(
+    manager: FakeManager, delegate: Delegate, engine: docker.DockerClient, task: str
+) -> None:
+    run(manager, task, "echo run >> runs; until [ -e go ]; do sleep 0.1; done; cat runs")
+    workspace = delegate.folder / "workspaces" / f"stage-{task}"
+    await_true((workspace / "runs").exists, "the command runs")
+    delegate.kill()
+    delegate.start()
+    assert len(containers(engine, task)) == 1
+    (workspace / "go").touch()
+    assert manager.result(task)["status"] == "SUCCEEDED"
+    assert manager.lines(task, "")[1:] == ["run"]
+
+
+def test_a_container_does_not_survive_the_death_of_its_steps_process(
+    manager: FakeManager, delegate: Delegate, engine: docker.DockerClient, task: str
+) -> None:
+    run(manager, task, "echo up; sleep 600")
+    await_true(lambda: "up" in manager.lines(task, ""), "the container runs")
+    os.killpg(delegate.step_pid(task), 9)
+    assert manager.result(task)["status"] == "ERRORED"
+    await_true(lambda: not containers(engine, task), "the container is gone")
+    await_true(lambda: not networks(engine, f"stage-{task}"), "the network is gone")
