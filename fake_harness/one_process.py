@@ -1,7 +1,7 @@
 """The whole fake Harness in one process, for tests: API, engine and one delegate in threads.
 
-A test runner prepares it once and forks it for each test (`start` runs in the fork). It is
-not how a sandbox runs: there each part is a process of its own and outlives the others.
+A test runner makes it once and forks it for each test (`prepare` and `start` run in the fork).
+It is not how a sandbox runs: there each part is a process of its own and outlives the others.
 """
 
 import logging
@@ -37,9 +37,11 @@ class OneProcess:
     warm_ups: Sequence[Callable[[], None]] = ()
 
     def __init__(self, folder: Path, listener: socket.socket) -> None:
-        """Make the application over `folder/state`, which each fork finds empty."""
+        """Make the application over `folder/state`, which is another place in each fork."""
         host, port = listener.getsockname()[:2]
         self._url = f"http://{host}:{port}"
+        self._home, self._time_scale = folder, 1.0
+        self._delegate = DelegateSettings()
         state = folder / "state"
         self._settings = Settings(
             state_dir=state, master_key_file=state / "master.key", public_url=self._url
@@ -51,21 +53,25 @@ class OneProcess:
         self._template = folder / "template"
         state.rename(self._template)
 
-    def start(self, home: Path, listener: socket.socket, wish: Wish) -> None:
-        """Serve the API on `listener`, and start the engine and the delegate."""
-        _configure_logging()
-        time_scale = float(wish["timeScale"])
+    def prepare(self, home: Path, wish: Wish) -> None:
+        """Lay out the state of this fork; nothing runs yet."""
+        self._home, self._time_scale = home, float(wish["timeScale"])
         for file in self._template.iterdir():
             shutil.copy(file, home)
+
+    def start(self, listener: socket.socket) -> None:
+        """Serve the API on `listener`, and start the engine and the delegate."""
+        _configure_logging()
+        time_scale = self._time_scale
         _serve(self._app, listener)
         engine = EngineLoop(database=self._database(), time_scale=time_scale, public_url=self._url)
         threading.Thread(target=engine.run, name="engine", daemon=True).start()
         mine = {
             "manager_url": self._url,
-            "work_dir": home / "delegate",
+            "work_dir": self._home / "delegate",
             "time_scale": time_scale,
         }
-        delegate = DelegateAgent(DelegateSettings().model_copy(update=mine))
+        delegate = DelegateAgent(self._delegate.model_copy(update=mine))
         threading.Thread(target=delegate.run, name="delegate", daemon=True).start()
 
     def _database(self) -> Engine:

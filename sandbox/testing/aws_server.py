@@ -1,5 +1,6 @@
 """The local AWS as `forkserver` runs it: the real gateway over a fresh state for each test."""
 
+import importlib
 import shutil
 import socket
 from collections.abc import Callable, Sequence
@@ -16,13 +17,15 @@ from werkzeug.test import Client  # noqa: E402
 
 from sandbox.aws.ca import CertificateAuthority  # noqa: E402
 from sandbox.aws.composition import build_gateway  # noqa: E402
+from sandbox.aws.elbv2 import xds  # noqa: E402
 from sandbox.aws.runtime.fake import FakeMachine, FakeRuntime, Program  # noqa: E402
-from sandbox.aws.runtime.port import HealthStatus  # noqa: E402
+from sandbox.aws.runtime.port import HealthStatus, TaskObservation, TaskSpec  # noqa: E402
 from sandbox.settings import Settings  # noqa: E402
 from sandbox.testing.forkserver import Json  # noqa: E402
 from sandbox.testing.recorder import Recorder  # noqa: E402
 from sandbox.testing.web import serve  # noqa: E402
 
+_ANY_MESSAGE = "envoy.service.discovery.v3.DeltaDiscoveryRequest"
 _WARM_UPS = (
     ("ec2", "Action=DescribeSubnets&Version=2016-11-15"),
     ("iam", "Action=ListRoles&Version=2010-05-08"),
@@ -39,6 +42,22 @@ _WARM_UPS = (
 """Service and what is asked of it: its modules and its region are then there in every life."""
 
 
+class RememberingRuntime(FakeRuntime):
+    """The fake, which also remembers what it was told to run after it is gone."""
+
+    def __init__(self) -> None:
+        super().__init__(FakeMachine())
+        self.told: list[dict[str, Any]] = []
+
+    def create_task(self, spec: TaskSpec) -> TaskObservation:
+        """See the port."""
+        with self.machine.lock:
+            if spec.task_arn not in self.machine.tasks:
+                task = {"taskArn": spec.task_arn, "cluster": spec.cluster, "family": spec.family}
+                self.told += [{**task, **asdict(container)} for container in spec.containers]
+            return super().create_task(spec)
+
+
 class AwsServer:
     """See `forkserver.Server`."""
 
@@ -50,27 +69,33 @@ class AwsServer:
         # Built once to no other end than to have everything imported, and moto's own state
         # (managed policies, default network) made: a fork has it at once.
         self._rehearsal = Client(build_gateway(rehearsal))
+        xds.message_class(_ANY_MESSAGE)
+        importlib.import_module("grpc._server")
         self.warm_ups: Sequence[Callable[[], None]] = [
             partial(self._ask, *warm_up) for warm_up in _WARM_UPS
         ]
         self._recorder: Recorder | None = None
-        self._runtime: FakeRuntime | None = None
+        self._runtime: RememberingRuntime | None = None
 
-    def start(self, home: Path, listener: socket.socket, wish: Json) -> None:
-        """Build the gateway anew and serve it."""
+    def prepare(self, home: Path, wish: Json) -> None:
+        """Build the gateway anew, and start its loops: they find nothing to do."""
         settings = self._settings(home, wish["runtime"], time_scale=wish["timeScale"])
         shutil.copytree(self._ca_dir, settings.ca_dir)
         if wish["runtime"] == "fake":
-            self._runtime = FakeRuntime(FakeMachine())
+            self._runtime = RememberingRuntime()
         gateway = build_gateway(settings, runtime=self._runtime)
         self._recorder = Recorder(gateway, settings.region)
         gateway.start()
+
+    def start(self, listener: socket.socket) -> None:
+        """Serve."""
+        assert self._recorder is not None  # noqa: S101  set by prepare
         serve(self._recorder, listener)
 
     def call(self, name: str, arguments: Json) -> object:
         """Answer for the recorder, and steer the fake runtime."""
         if name == "calls":
-            assert self._recorder is not None  # noqa: S101  set by start
+            assert self._recorder is not None  # noqa: S101  set by prepare
             return self._recorder.calls(arguments["after"])
         if self._runtime is None:
             raise ValueError(f"{name} needs the fake runtime; this sandbox runs real processes")
@@ -132,16 +157,15 @@ def _write_log(runtime: FakeRuntime, arguments: Json) -> object:
     return None
 
 
-def _tasks(runtime: FakeRuntime, _arguments: Json) -> object:
+def _containers(runtime: RememberingRuntime, _arguments: Json) -> object:
     with runtime.machine.lock:
-        specs = dict(runtime.machine.specs)
-    return {arn: {name: asdict(c) for name, c in specs[arn].items()} for arn in specs}
+        return list(runtime.told)
 
 
-_STEERING: dict[str, Callable[[FakeRuntime, Json], object]] = {
+_STEERING: dict[str, Callable[[RememberingRuntime, Json], object]] = {
     "script": _script,
     "exit": _exit,
     "setHealth": _set_health,
     "writeLog": _write_log,
-    "tasks": _tasks,
+    "containers": _containers,
 }

@@ -5,10 +5,12 @@
 The module's class is made once, in this process (it imports and warms up); it never serves
 here. A life is a fork of this process that serves on the inherited listening socket, so
 that clients wait in its backlog from one life to the next and the port never changes.
-`kill -9` ends a life: nothing of it can reach the next one. Commands come as JSON lines on
-standard input, answers go to standard output; the end of the input ends everything.
+`kill -9` ends a life: nothing of it can reach the next one, which stands ready meanwhile.
+Commands come as JSON lines on standard input, answers go to standard output; the end of the
+input ends everything.
 """
 
+import contextlib
 import gc
 import importlib
 import json
@@ -26,9 +28,9 @@ from typing import IO, Any, Protocol
 Json = dict[str, Any]
 
 STATE = "state"
-"""Where every life keeps its state, below the server's folder; empty at its start."""
-IDLE_S = 0.3
-"""So long without a command before a warm-up is run: a test should not wait for one."""
+"""A link to the state of the present life, below the server's folder."""
+IDLE_S = 0.05
+"""So long without a command before something is done ahead of time."""
 
 
 class Server(Protocol):
@@ -37,8 +39,11 @@ class Server(Protocol):
     warm_ups: Sequence[Callable[[], None]]
     """Run one by one in the parent while it is idle: what every later life then has."""
 
-    def start(self, home: Path, listener: socket.socket, wish: Json) -> None:
-        """Begin to serve in this life, with state in `home`; returns once it answers."""
+    def prepare(self, home: Path, wish: Json) -> None:
+        """Do in a new life what needs no listener; it stands ready then, maybe for long."""
+
+    def start(self, listener: socket.socket) -> None:
+        """Begin to serve in this life; returns once it answers."""
 
     def call(self, name: str, arguments: Json) -> object:
         """Do what the test asks for beside HTTP, in this life."""
@@ -48,16 +53,18 @@ class Server(Protocol):
 
 
 class _Life:
-    """One fork that serves, and the socket by which it is spoken to."""
+    """One fork, and the socket by which it is spoken to."""
 
-    def __init__(self, pid: int, control: socket.socket) -> None:
+    def __init__(self, pid: int, control: socket.socket, home: Path, wish: Json) -> None:
         self.pid = pid
+        self.home = home
+        self.wish = wish
         self._control = control
         self._lines = control.makefile("rb")
 
-    def ask(self, command: Json | None) -> Json:
-        """Send a command (or none) and wait for the answer."""
-        if command is not None:
+    def ask(self, command: Json) -> Json:
+        """Send a command and wait for the answer."""
+        with contextlib.suppress(BrokenPipeError):  # its end is told below
             self._control.sendall(_line(command))
         line = self._lines.readline()
         if not line:
@@ -77,25 +84,26 @@ class _Life:
 
 
 class ForkServer:
-    """Holds the prepared server and its present life."""
+    """Holds the prepared server, its present life and the one that stands ready."""
 
     def __init__(self, server: Server, folder: Path, listener: socket.socket) -> None:
         self._server = server
         self._folder = folder
-        self._home = folder / STATE
         self._listener = listener
-        self._life: _Life | None = None
+        self._present: _Life | None = None
+        self._spare: _Life | None = None
+        self._ended: list[Path] = []
         self._lives = 0
-        self._waiting = list(server.warm_ups)
+        self._warm_ups = list(server.warm_ups)
 
     def run(self, commands: IO[bytes], answers: IO[bytes]) -> None:
         """Serve commands until their end."""
         descriptor = commands.fileno()
         buffer = b""
         while True:
-            timeout = IDLE_S if self._waiting and self._life else None
+            timeout = IDLE_S if self._has_work() else None
             if not select.select([descriptor], [], [], timeout)[0]:
-                self._warm_up()
+                self._work_ahead()
                 continue
             chunk = os.read(descriptor, 65536)
             if not chunk:
@@ -105,50 +113,80 @@ class ForkServer:
                 line, _, buffer = buffer.partition(b"\n")
                 answers.write(_line(self._answer(json.loads(line))))
                 answers.flush()
-                self._sweep()
         self.close()
-        self._sweep()
 
     def close(self) -> None:
-        """End the present life and all that it left."""
-        if self._life is not None:
-            self._life.kill()
-            self._server.end_leftovers(self._home)
-            self._life = None
-            # Out of the way at once, deleted when nobody waits.
-            self._home.rename(self._folder / f"ended-{self._lives}")
-
-    def _sweep(self) -> None:
-        for ended in self._folder.glob("ended-*"):
-            shutil.rmtree(ended, ignore_errors=True)
+        """End every life and all that it left."""
+        for life in (self._spare, self._present):
+            if life is not None:
+                self._end(life)
+        self._sweep()
 
     def _answer(self, command: Json) -> Json:
-        if command["do"] == "reset":
-            self.close()
-            self._life = self._fork(command["wish"])
-            return self._life.ask(None)
-        if self._life is None:
+        if command["do"] == "end":
+            self._end_present()
+            return {"ok": None}
+        if command["do"] == "begin":
+            return self._begin(command["wish"])
+        if self._present is None:
             return {"error": "no life was begun"}
-        return self._life.ask(command)
+        return self._present.ask(command)
+
+    def _end_present(self) -> None:
+        if self._present is not None:
+            self._end(self._present)
+            self._present = None
+
+    def _begin(self, wish: Json) -> Json:
+        self._end_present()
+        following, self._spare = self._spare, None
+        if following is not None and following.wish != wish:
+            self._end(following)
+            following = None
+        self._present = following or self._fork(wish)
+        link = self._folder / f"{STATE}.new"
+        link.symlink_to(self._present.home.name)
+        link.replace(self._folder / STATE)
+        return self._present.ask({"do": "start"})
+
+    def _end(self, life: _Life) -> None:
+        life.kill()
+        self._server.end_leftovers(life.home)
+        self._ended.append(life.home)
 
     def _fork(self, wish: Json) -> _Life:
         self._lives += 1
-        self._home.mkdir(parents=True)
+        home = self._folder / f"life-{self._lives}"
+        home.mkdir(parents=True)
         ours, theirs = socket.socketpair()
         gc.freeze()  # the collector of a life must not touch, and so copy, what it inherits
         pid = os.fork()
         if pid == 0:
             ours.close()
-            _live(self._server, self._home, self._listener, theirs, wish)
+            _live(self._server, home, self._listener, theirs, wish)
         theirs.close()
-        return _Life(pid, ours)
+        return _Life(pid, ours, home, wish)
 
-    def _warm_up(self) -> None:
-        step = self._waiting.pop(0)
-        try:
-            step()
-        except Exception:  # noqa: BLE001  a warm-up only saves time
-            traceback.print_exc()
+    def _has_work(self) -> bool:
+        is_serving = self._present is not None
+        return is_serving and bool(self._ended or self._warm_ups or self._spare is None)
+
+    def _work_ahead(self) -> None:
+        """Do one thing that the next reset then need not do."""
+        if self._warm_ups:
+            step = self._warm_ups.pop(0)
+            try:
+                step()
+            except Exception:  # noqa: BLE001  a warm-up only saves time
+                traceback.print_exc()
+        elif self._spare is None and self._present is not None:
+            self._spare = self._fork(self._present.wish)
+        else:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        while self._ended:
+            shutil.rmtree(self._ended.pop(), ignore_errors=True)
 
 
 def _live(
@@ -159,18 +197,27 @@ def _live(
     try:
         null = os.open(os.devnull, os.O_RDONLY)
         os.dup2(null, 0)  # the commands are the parent's
-        answer: Json = {"ok": None}
-        try:
-            server.start(home, listener, wish)
-        except Exception:  # noqa: BLE001  the top of a process: the test shows it
-            answer = {"error": traceback.format_exc()}
-        control.sendall(_line(answer))
+        failure = _failure(lambda: server.prepare(home, wish))
         for line in control.makefile("rb"):
-            control.sendall(_line(_called(server, json.loads(line))))
+            command = json.loads(line)
+            if command["do"] == "start":
+                failure = failure or _failure(lambda: server.start(listener))
+                answer: Json = {"error": failure} if failure else {"ok": None}
+            else:
+                answer = _called(server, command)
+            control.sendall(_line(answer))
         code = 0
     finally:
         sys.stderr.flush()
         os._exit(code)
+
+
+def _failure(step: Callable[[], None]) -> str:
+    try:
+        step()
+    except Exception:  # noqa: BLE001  the top of a process: the test shows it
+        return traceback.format_exc()
+    return ""
 
 
 def _called(server: Server, command: Json) -> Json:

@@ -59,6 +59,11 @@ class LocalSandbox:
         self._wish = wish or self._wish
         self.resets += 1
         started = [server for server in (self._aws, self._harness) if server.is_started]
+        # All end before any begins: a step that still runs must not reach the next AWS.
+        for server in started:
+            server.end()
+        for server in started:
+            server.settle()
         for server in started:
             server.begin(self._wish)
         for server in started:
@@ -179,14 +184,19 @@ class LocalSandbox:
         """Let a container write lines of output."""
         self._aws.call("writeLog", task=task_arn, container=container, lines=list(lines))
 
-    def containers(self) -> Mapping[str, Mapping[str, Mapping[str, Any]]]:
-        """Return what the runtime was told to run: task ARN → container → its settings.
+    def containers(self, image: str = "") -> list[Mapping[str, Any]]:
+        """Return what the fake runtime was told to run since the last reset, in order.
 
-        Here are the command, the environment with its secrets, and the health check that a
-        real engine would get.
+        Each has `taskArn`, `cluster`, `family`, `name`, `image`, `command`, `entry_point`,
+        `environment` (secrets resolved), `user`, `health_check`, ... as a real engine gets
+        them. Containers that have ended are there too.
+
+        Args:
+            image: only containers of this image, as the task definition names it.
+
         """
-        told: Mapping[str, Mapping[str, Mapping[str, Any]]] = self._aws.call("tasks")
-        return told
+        told: list[Mapping[str, Any]] = self._aws.call("containers")
+        return [container for container in told if image in {"", container["image"]}]
 
     # Harness
 

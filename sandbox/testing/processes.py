@@ -68,14 +68,16 @@ class ServerProcess:
         self._listener.close()  # so that nobody waits at the port of a dead server
         self.begin(wish)
 
+    def end(self) -> None:
+        """End the present life and all that it started; returns at once, `settle` waits."""
+        self._ask({"do": "end"})
+
     def begin(self, wish: Wish) -> None:
         """Begin a new life with an empty state; returns at once, `settle` waits."""
-        self.settle()
-        self._send({"do": "reset", "wish": wish.wire()})
-        self._is_pending = True
+        self._ask({"do": "begin", "wish": wish.wire()})
 
     def settle(self) -> None:
-        """Wait until the life that was begun serves.
+        """Wait until what was asked is done: the life that was begun serves.
 
         Raises:
             EnvironmentNotReadyError: it does not; carries the end of its log.
@@ -105,6 +107,11 @@ class ServerProcess:
             process.kill()
             process.wait()
         process.stdout.close()
+
+    def _ask(self, command: Mapping[str, object]) -> None:
+        self.settle()
+        self._send(command)
+        self._is_pending = True
 
     def _send(self, command: Mapping[str, object]) -> None:
         assert self._process is not None  # noqa: S101  started by its owner

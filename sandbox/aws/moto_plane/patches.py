@@ -15,8 +15,9 @@ import moto.core.responses
 import moto.core.utils
 
 
+@functools.cache
 def apply_patches(account_id: str) -> None:
-    """Prepare moto for one account. Must run before a service of moto is imported."""
+    """Prepare moto for one account, once a process; before a service of moto is imported."""
     _name_account(account_id)
     _stop_instance_tracking()
     _cache_lookups()
