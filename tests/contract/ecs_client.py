@@ -1,7 +1,7 @@
 """Runs tasks on a whole running sandbox with boto3: network, role and image are made once."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -95,7 +95,14 @@ class EcsTestClient:
         return self.ecs.describe_tasks(cluster="c", tasks=[arn])["tasks"][0]
 
 
-def ecs_client(sandbox: Command) -> EcsTestClient:
+def build_without_engine(sandbox: Command) -> None:
+    """Put the second app's image into the repository `second`, by the sandbox's own builder."""
+    sandbox("image", "build", str(SECOND_APP), "--repo", "second", "--tag", "v1")
+
+
+def ecs_client(
+    sandbox: Command, put_image: Callable[[Command], None] = build_without_engine
+) -> EcsTestClient:
     """Make the cluster, the image, the network and the role; return the client."""
     ec2, iam = boto_client(sandbox, "ec2"), boto_client(sandbox, "iam")
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
@@ -127,7 +134,7 @@ def ecs_client(sandbox: Command) -> EcsTestClient:
     policy = "arn:aws:iam::aws:policy/service-role/AmazonECSTaskExecutionRolePolicy"
     iam.attach_role_policy(RoleName="task-execution", PolicyArn=policy)
     boto_client(sandbox, "ecr").create_repository(repositoryName="second")
-    sandbox("image", "build", str(SECOND_APP), "--repo", "second", "--tag", "v1")
+    put_image(sandbox)
     ecs = boto_client(sandbox, "ecs")
     ecs.create_cluster(clusterName="c")
     return EcsTestClient(
