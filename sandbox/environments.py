@@ -66,6 +66,10 @@ class Switch:
         return {**kept, **self.set}
 
 
+DELEGATE_KEY_ID = "LOCALSANDBOXDELEGATE"
+"""The delegate's own access key, so that the local AWS can tell whose calls are whose."""
+
+
 def aws_variables(settings: Settings) -> dict[str, str]:
     """Return what AWS clients need to reach the local AWS, and nothing else."""
     return {
@@ -77,6 +81,11 @@ def aws_variables(settings: Settings) -> dict[str, str]:
         "AWS_DEFAULT_REGION": settings.region,
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+
+def endpoint_variables(settings: Settings) -> dict[str, str]:
+    """Return what AWS clients need to find the local AWS, without any credentials."""
+    return {k: v for k, v in aws_variables(settings).items() if k not in _KEYS}
 
 
 def harness_variables(settings: Settings) -> dict[str, str]:

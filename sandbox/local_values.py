@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox.environments import aws_variables, harness_variables
+from sandbox.environments import DELEGATE_KEY_ID, aws_variables, harness_variables
 from sandbox.settings import Settings
 from sandbox.sync import Webhook
 
@@ -21,7 +21,7 @@ def local_placeholders(settings: Settings) -> Mapping[str, str]:
         "GIT_TOKEN": kept_secret(settings.home / "git-token"),
         "GIT_WEBHOOK_SECRET": kept_secret(settings.home / "webhook-secret"),
         "AWS_REGION": aws["AWS_REGION"],
-        "AWS_ACCESS_KEY_ID": aws["AWS_ACCESS_KEY_ID"],
+        "AWS_ACCESS_KEY_ID": DELEGATE_KEY_ID,
         "AWS_SECRET_ACCESS_KEY": aws["AWS_SECRET_ACCESS_KEY"],
     }
 

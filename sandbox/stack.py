@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox.aws.elbv2.bootstrap import admin_socket, envoy_command
-from sandbox.environments import REDIRECTIONS, Switch, Target, network_variables, switch
+from sandbox.environments import (
+    DELEGATE_KEY_ID,
+    REDIRECTIONS,
+    Switch,
+    Target,
+    network_variables,
+    switch,
+)
 from sandbox.settings import PREFIX, Settings
 from sandbox.supervisor import ProcessSpec
 from sandbox.terraform import write_cli_config
@@ -85,7 +92,12 @@ def _every_spec(settings: Settings, host_env: Mapping[str, str]) -> tuple[Proces
         ProcessSpec(
             name="delegate",
             command=(*python, "fake_harness.delegate_main"),
-            env={**local.set, **delegate_variables(settings), "PATH": tool_path(host_env)},
+            env={
+                **local.set,
+                "AWS_ACCESS_KEY_ID": DELEGATE_KEY_ID,
+                **delegate_variables(settings),
+                "PATH": tool_path(host_env),
+            },
             unset=local.unset,
             ready_url=f"{settings.harness_url}/health",
             ready_text=f'"{settings.delegate_name}"',

@@ -2,10 +2,11 @@
 
 from sandbox.aws.ca import CertificateAuthority
 from sandbox.aws.ecr.plane import EcrPlane
+from sandbox.aws.ecs.arns import Scope
 from sandbox.aws.ecs.plane import EcsPlane
 from sandbox.aws.elbv2.plane import Elbv2Plane
 from sandbox.aws.engines import Engine, open_engine
-from sandbox.aws.gateway import Gateway
+from sandbox.aws.gateway import Gateway, WsgiApp
 from sandbox.aws.localstack.pages import LocalStackPages
 from sandbox.aws.localstack.ports import OwnerClient, OwnerLogs, OwnerRoles
 from sandbox.aws.localstack.upstream import LocalStackUpstream
@@ -16,9 +17,11 @@ from sandbox.aws.moto_plane.ports import MotoSecrets
 from sandbox.aws.ports import LogSink, RolePlane, SecretSource
 from sandbox.aws.runtime.port import ContainerRuntime
 from sandbox.aws.store import RecordStore
+from sandbox.aws.trail.callers import TaskCredentials
+from sandbox.aws.trail.plane import PERMISSIONS_PATH, TrailPlane
 from sandbox.aws.wire import RequestContext
 from sandbox.clock import TimeScale
-from sandbox.environments import aws_variables
+from sandbox.environments import endpoint_variables
 from sandbox.settings import Settings
 
 
@@ -67,19 +70,30 @@ def build_gateway(settings: Settings, *, runtime: ContainerRuntime | None = None
         roles=roles,
         time_scale=scale,
         task_environment=_task_environment(settings, engine),
+        credentials=TaskCredentials(),
     )
-    services = {s.name: s for s in (logs.service, ecr.service, elbv2.service, ecs.service)}
+    trail = TrailPlane(
+        settings.aws_dir / "trail.sqlite",
+        principals=moto.principals,
+        account_id=settings.account_id,
+        forward=moto.handle,
+        roles_of=lambda region, name: ecs.roles_of(Scope(settings.account_id, region), name),
+    )
+    own = (logs.service, ecr.service, elbv2.service, ecs.service, trail.service, trail.identity)
+    services = {s.name: s for s in own}
     caller = RequestContext(account_id=settings.account_id, region=settings.region)
     pages = LocalStackPages(services, moto.services, caller, upstream)
+    routes: dict[str, WsgiApp] = {"/_localstack": pages, PERMISSIONS_PATH: trail.permissions}
     return Gateway(
         services=services,
         moto=moto,
         account_id=settings.account_id,
         region=settings.region,
         registry=ecr.registry,
-        routes={"/_localstack": pages} | ({"/_aws": pages} if upstream else {}),
-        loops=[moto, elbv2, *engine.loops, ecs],
+        routes=routes | ({"/_aws": pages} if upstream else {}),
+        loops=[moto, trail, elbv2, *engine.loops, ecs],
         upstream=upstream,
+        recorder=trail,
     )
 
 
@@ -107,4 +121,4 @@ def _task_sources(
 def _task_environment(settings: Settings, engine: Engine) -> dict[str, str]:
     """Return what every container receives: the environment switch, seen from where it runs."""
     endpoint = {"AWS_ENDPOINT_URL": engine.aws_endpoint} if engine.aws_endpoint else {}
-    return aws_variables(settings) | endpoint
+    return endpoint_variables(settings) | endpoint

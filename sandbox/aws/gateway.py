@@ -9,6 +9,7 @@ anything else      by signing scope or X-Amz-Target: a LocalStack behind us wher
 import json
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Any, Protocol
 from wsgiref.types import StartResponse
@@ -22,6 +23,7 @@ from sandbox.aws.wire import (
     WireResponse,
     error_response,
     form_parameters,
+    session_token,
     signing_scope,
 )
 from sandbox.errors import AwsError
@@ -82,6 +84,20 @@ class Upstream(Protocol):
         """Return its `url`, its `status` (running | unreachable) and what it says."""
 
 
+class Recorder(Protocol):
+    """Who keeps note of what passed. Both methods are quick and never raise."""
+
+    def record(
+        self, service: str, context: RequestContext, request: WireRequest, answer: WireResponse
+    ) -> None:
+        """Note one AWS request and its answer."""
+
+    def record_registry(
+        self, context: RequestContext, request: WireRequest, status: HTTPStatus
+    ) -> None:
+        """Note one request to the OCI registry, its content apart."""
+
+
 class Lifecycle(Protocol):
     """A part with a background loop."""
 
@@ -106,6 +122,7 @@ class Gateway:
         routes: Mapping[str, WsgiApp] | None = None,
         loops: Sequence[Lifecycle] = (),
         upstream: Upstream | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         """Compose the endpoint.
 
@@ -118,6 +135,7 @@ class Gateway:
             routes: path prefix (`/_sandbox/...`) to WSGI application.
             loops: parts to start with `start()` and to stop in reverse order.
             upstream: answers, before ours and moto, for what it takes.
+            recorder: is told of every request, once it is answered.
 
         """
         self._services = dict(services)
@@ -128,6 +146,7 @@ class Gateway:
         self._routes = dict(routes or {})
         self._loops = tuple(loops)
         self._upstream = upstream
+        self._recorder = recorder
 
     def start(self) -> None:
         """Start every background loop, in order."""
@@ -162,9 +181,17 @@ class Gateway:
             account_id=self._account_id,
             region=scope.region if scope else self._region,
             access_key_id=scope.access_key_id if scope else "",
+            session_token=session_token(request),
+            user_agent=request.headers.get("User-Agent", ""),
             host=host_of(request),
         )
         name = self.service_name(request)
+        answer = self._answer(name, context, request)
+        if self._recorder is not None:
+            self._recorder.record(name, context, request, answer)
+        return answer
+
+    def _answer(self, name: str, context: RequestContext, request: WireRequest) -> WireResponse:
         try:
             if self._upstream is not None and self._upstream.takes(name):
                 return self._upstream.handle(context, request)
@@ -212,11 +239,32 @@ class Gateway:
         if self._registry is None:
             error = {"code": "UNSUPPORTED", "message": "The local AWS has no registry."}
             return _send(_json(HTTPStatus.NOT_IMPLEMENTED, {"errors": [error]}), start_response)
-        return self._registry(environ, start_response)
+        if self._recorder is None:
+            return self._registry(environ, start_response)
+        answered: list[HTTPStatus] = []
+
+        def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:
+            answered.append(HTTPStatus(int(status.split(maxsplit=1)[0])))
+            return start_response(status, headers, *error)
+
+        body = self._registry(environ, start)
+        context = RequestContext(
+            account_id=self._account_id,
+            region=self._region,
+            user_agent=environ.get("HTTP_USER_AGENT", ""),
+        )
+        for status in answered:
+            self._recorder.record_registry(context, read_head(environ), status)
+        return body
 
 
 def read_request(environ: Environ) -> WireRequest:
     """Read a WSGI request whole."""
+    return replace(read_head(environ), body=_read_body(environ))
+
+
+def read_head(environ: Environ) -> WireRequest:
+    """Read a WSGI request without its body."""
     headers = HeaderMap()
     for key, value in environ.items():
         if key.startswith("HTTP_"):
@@ -231,8 +279,9 @@ def read_request(environ: Environ) -> WireRequest:
         path=path.encode("latin-1").decode("utf-8", "replace"),
         query_string=query,
         headers=headers,
-        body=_read_body(environ),
+        body=b"",
         raw_uri=raw_uri,
+        remote_address=environ.get("REMOTE_ADDR") or "127.0.0.1",
     )
 
 

@@ -152,6 +152,37 @@ class RolePlane(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Principal:
+    """An identity of IAM, as STS and CloudTrail show it."""
+
+    type: str
+    """`IAMUser` | `AssumedRole`"""
+    principal_id: str
+    arn: str
+    name: str
+    """The user's name, or the session's."""
+    role_arn: str = ""
+    role_id: str = ""
+
+
+class PrincipalSource(Protocol):
+    """IAM and STS (moto's), as far as they know an access key."""
+
+    def principal(self, access_key_id: str) -> Principal | None:
+        """Return whose key this is, or None."""
+
+    def role_id(self, role_arn: str) -> str:
+        """Return the unique id of a role, `""` where there is none."""
+
+
+class TaskCredentialSource(Protocol):
+    """Who gives ECS tasks the credentials of their task role."""
+
+    def environment(self, *, role_arn: str, task_arn: str, family: str) -> Mapping[str, str]:
+        """Return the variables for one task; the same ones when asked again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
     """An ACM certificate with its private key, PEM."""
 

@@ -36,6 +36,8 @@ class RequestContext:
     account_id: str
     region: str
     access_key_id: str = ""
+    session_token: str = ""
+    user_agent: str = ""
     host: str = ""
     """The host by which the client reached us, without its port."""
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -54,6 +56,7 @@ class WireRequest:
     body: bytes
     raw_uri: str = ""
     """The request target as it was sent, percent-encoded, with its query string."""
+    remote_address: str = "127.0.0.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +101,15 @@ def signing_scope(request: WireRequest) -> SigningScope | None:
         return None
     key, region, service = match.groups()
     return SigningScope(access_key_id=key, region=region, service=service.lower())
+
+
+def session_token(request: WireRequest) -> str:
+    """Read the token of temporary credentials from the header or the presigned URL."""
+    name = "X-Amz-Security-Token"
+    token = request.headers.get(name, "")
+    if not token and f"{name}=" in request.query_string:
+        token = dict(parse_qsl(request.query_string)).get(name, "")
+    return token
 
 
 def error_response(request: WireRequest, error: AwsError) -> WireResponse:

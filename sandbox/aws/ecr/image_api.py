@@ -42,7 +42,7 @@ class ImageApi:
     def authorization_token(self, context: RequestContext, params: JsonObject) -> JsonObject:
         """GetAuthorizationToken; the registry speaks plain HTTP on the loopback address."""
         del params
-        token = self._mint.issue()
+        token = self._mint.issue(context.access_key_id)
         registry = registry_host(self._catalog.account_id, context.region)
         is_real = is_aws_name(context.host)
         data = {

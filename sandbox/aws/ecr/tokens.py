@@ -32,10 +32,15 @@ class TokenMint:
         self._key = key
         self._now = now
 
-    def issue(self) -> AuthorizationToken:
-        """Make a token that is good for 12 hours, as ECR's are."""
+    def issue(self, holder: str = "") -> AuthorizationToken:
+        """Make a token that is good for 12 hours, as ECR's are.
+
+        Args:
+            holder: the access key id that asked for it; the token says so.
+
+        """
         expires_at = self._now() + TOKEN_LIFE
-        password = self._signed("token", expires_at)
+        password = self._signed(f"token {holder}", expires_at) + f".{holder}"
         value = base64.b64encode(f"{_USER}:{password}".encode()).decode()
         return AuthorizationToken(value=value, expires_at=expires_at)
 
@@ -48,7 +53,8 @@ class TokenMint:
             user, _, password = base64.b64decode(value, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
             return False
-        return hmac.compare_digest(user, _USER) and self._valid("token", password)
+        signed, _, holder = password.rpartition(".")
+        return hmac.compare_digest(user, _USER) and self._valid(f"token {holder}", signed)
 
     def sign_download(self, path: str) -> str:
         """Make the query value that opens the one blob at `path` for an hour."""

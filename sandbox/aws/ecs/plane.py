@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+from sandbox.aws.ecs import arns
+from sandbox.aws.ecs import params as p
 from sandbox.aws.ecs.cluster_operations import ClusterOperations
 from sandbox.aws.ecs.execute import Executor, Hands
 from sandbox.aws.ecs.launch_requests import LaunchChecks
@@ -21,11 +23,13 @@ from sandbox.aws.ports import (
     RolePlane,
     SecretSource,
     TargetRegistrar,
+    TaskCredentialSource,
 )
 from sandbox.aws.runtime.port import ContainerRuntime
 from sandbox.aws.store import RecordStore
 from sandbox.aws.wire import AwsService
 from sandbox.clock import Now, TimeScale, utc_now
+from sandbox.errors import AwsError
 
 
 class EcsPlane:
@@ -33,7 +37,8 @@ class EcsPlane:
 
     Args:
         task_environment: variables that every container receives (the environment switch:
-            `AWS_ENDPOINT_URL`, credentials); a task definition's own values win.
+            `AWS_ENDPOINT_URL`); a task definition's own values win.
+        credentials: gives each task those of its task role; None gives none.
 
     """
 
@@ -50,12 +55,20 @@ class EcsPlane:
         roles: RolePlane,
         time_scale: TimeScale,
         task_environment: Mapping[str, str],
+        credentials: TaskCredentialSource | None = None,
         now: Now = utc_now,
     ) -> None:
-        state = EcsState(store)
+        state = self._state = EcsState(store)
         self._pump = LogPump(state, runtime, logs)
         self._preparer = Preparer(
-            Sources(runtime=runtime, images=images, logs=logs, secrets=secrets, roles=roles),
+            Sources(
+                runtime=runtime,
+                images=images,
+                logs=logs,
+                secrets=secrets,
+                roles=roles,
+                credentials=credentials,
+            ),
             task_environment=task_environment,
             scale=time_scale,
             wake=self._wake,
@@ -90,6 +103,23 @@ class EcsPlane:
         self._loop.stop()
         self._pump.stop()
         self._preparer.close()
+
+    def roles_of(self, scope: arns.Scope, task_definition: str) -> tuple[str, ...]:
+        """Return the roles that launching from a task definition passes on."""
+        try:
+            document = self._state.task_definition(scope, task_definition).document
+        except AwsError:
+            return ()
+        roles = (p.text(document, key) for key in ("executionRoleArn", "taskRoleArn"))
+        return tuple(role for role in roles if role)
+
+    def service_exists(self, scope: arns.Scope, cluster: str, service: str) -> bool:
+        """Tell whether the cluster has this service, and it is not being deleted."""
+        try:
+            found = self._state.service(self._state.cluster(scope, cluster), scope, service)
+        except AwsError:
+            return False
+        return found.status == "ACTIVE"
 
     def _wake(self) -> None:
         self._loop.wake()

@@ -17,7 +17,13 @@ from sandbox.aws.ecs.containers import (
     container_spec,
 )
 from sandbox.aws.ecs.records import Task, TaskDefinition
-from sandbox.aws.ports import ImageResolver, LogSink, RolePlane, SecretSource
+from sandbox.aws.ports import (
+    ImageResolver,
+    LogSink,
+    RolePlane,
+    SecretSource,
+    TaskCredentialSource,
+)
 from sandbox.aws.runtime.port import ContainerRuntime, ImagePullError, TaskSpec
 from sandbox.clock import TimeScale
 from sandbox.errors import AwsError
@@ -54,6 +60,7 @@ class Sources:
     logs: LogSink
     secrets: SecretSource
     roles: RolePlane
+    credentials: TaskCredentialSource | None = None
 
 
 class Preparer:
@@ -117,7 +124,8 @@ class Preparer:
         containers = container_definitions(definition, task.overrides)
         try:
             self._check_roles(task, definition)
-            environments = {c.name: self._environment(task, c) for c in containers}
+            shared = {**self._task_environment, **self._credentials(task, definition)}
+            environments = {c.name: self._environment(task, c, shared) for c in containers}
             for container in containers:
                 self._check_log_group(container)
             found = {c.name: self._pull(c, digests.get(c.name, "")) for c in containers}
@@ -147,13 +155,23 @@ class Preparer:
             if not self._sources.roles.role_exists(role):
                 raise PrepareError(_SECRETS + unassumable(role))
 
-    def _environment(self, task: Task, container: ContainerDefinition) -> dict[str, str]:
+    def _credentials(self, task: Task, definition: TaskDefinition) -> Mapping[str, str]:
+        if self._sources.credentials is None:
+            return {}
+        role = p.text(task.overrides, "taskRoleArn") or p.text(definition.document, "taskRoleArn")
+        return self._sources.credentials.environment(
+            role_arn=role, task_arn=task.arn, family=definition.family
+        )
+
+    def _environment(
+        self, task: Task, container: ContainerDefinition, shared: Mapping[str, str]
+    ) -> dict[str, str]:
         scope = arns.scope_of(task.arn)
         environment = {
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
             "AWS_REGION": scope.region,
             "AWS_DEFAULT_REGION": scope.region,
-            **self._task_environment,
+            **shared,
             **container.environment,
         }
         for name, value_from in container.secrets.items():

@@ -27,6 +27,7 @@ from sandbox.aws.moto_plane.ports import (
     MotoCertificates,
     MotoLogGroups,
     MotoNetwork,
+    MotoPrincipals,
     MotoRoles,
     MotoSecrets,
 )
@@ -71,6 +72,7 @@ class MotoPlane:
         self.network = MotoNetwork(client, account_id)
         self.secrets = MotoSecrets(client)
         self.roles = MotoRoles(account_id)
+        self.principals = MotoPrincipals(account_id)
         self.certificates = MotoCertificates(account_id)
         self.log_groups = MotoLogGroups(client, account_id)
 

@@ -13,7 +13,7 @@ from moto.backends import get_backend
 
 from sandbox.aws.moto_plane.acm import ISSUED
 from sandbox.aws.moto_plane.local_client import LocalClient
-from sandbox.aws.ports import Certificate, NetworkInterface, Subnet
+from sandbox.aws.ports import Certificate, NetworkInterface, Principal, Subnet
 from sandbox.errors import AwsError
 from sandbox.types import JsonObject
 
@@ -165,6 +165,39 @@ class MotoRoles:
         """Tell whether the role exists in this account."""
         roles = get_backend("iam")[self._account_id]["aws"].roles
         return any(role.arn == role_arn for role in list(roles.values()))
+
+
+class MotoPrincipals:
+    """Users and sessions of one account, by their access keys."""
+
+    def __init__(self, account_id: str) -> None:
+        self._account_id = account_id
+
+    def principal(self, access_key_id: str) -> Principal | None:
+        """Return whose key this is, or None."""
+        session = get_backend("sts")[self._account_id]["aws"].get_assumed_role_from_access_key(
+            access_key_id
+        )
+        if session is not None:
+            return Principal(
+                type="AssumedRole",
+                principal_id=session.user_id,
+                arn=session.arn,
+                name=session.session_name,
+                role_arn=session.role_arn,
+                role_id=session.user_id.partition(":")[0],
+            )
+        user = get_backend("iam")[self._account_id]["aws"].get_user_from_access_key_id(
+            access_key_id
+        )
+        if user is None:
+            return None
+        return Principal(type="IAMUser", principal_id=user.id, arn=user.arn, name=user.name)
+
+    def role_id(self, role_arn: str) -> str:
+        """Return the unique id of a role, `""` where there is none."""
+        roles = get_backend("iam")[self._account_id]["aws"].roles
+        return next((str(r.id) for r in list(roles.values()) if r.arn == role_arn), "")
 
 
 class MotoCertificates:
