@@ -148,7 +148,9 @@ def down(purge: bool, json_: bool) -> None:
 
     sandbox = Sandbox(load_settings())
     with terminal.step("sandbox down --purge" if purge else "sandbox down"):
-        sandbox.down(purge=purge)
+        trouble = sandbox.down(purge=purge)
+    if trouble:
+        terminal.err.print(terminal.plain(trouble))
     if json_:
         terminal.print_json({"running": False, "purged": purge})
 

@@ -58,11 +58,14 @@ class Sandbox:
             ready(name, seconds)
         return time.monotonic() - begun
 
-    def down(self, *, purge: bool) -> None:
+    def down(self, *, purge: bool) -> str:
         """Stop the processes, every task and every step; `purge` deletes the state too.
+
+        Returns what could not be stopped, for people; else nothing.
 
         Raises:
             UsageError: what is to be deleted is no state directory.
+            DependencyError: the container engine that holds a part of it does not answer.
         """
         home = self.settings.home
         if purge and home.exists() and not (home / "sandbox.json").exists():
@@ -71,15 +74,16 @@ class Sandbox:
                 hint="SANDBOX_HOME must name the directory that `sandbox up` made.",
             )
         if not home.exists():
-            return
+            return ""
         with self._alone("down"):
             self.supervisor.stop()
             end_steps(home / "delegate")
-            stop_tasks(self.settings)
+            trouble = stop_tasks(self.settings)
             self.settings.started_file.unlink(missing_ok=True)
             if purge:
                 remove_tasks(self.settings)
                 shutil.rmtree(home)
+        return trouble
 
     def describe(self) -> dict[str, Any]:
         """Return processes, URLs and load balancers as one JSON-like object."""

@@ -61,7 +61,7 @@ def remembered_engine(settings: Settings) -> Choice | None:
     """Return the engine that this sandbox uses; None while it is down."""
     try:
         return cast("Choice", settings.engine_file.read_text().strip())
-    except FileNotFoundError:
+    except OSError:
         return None
 
 
@@ -88,13 +88,12 @@ def open_engine(
     return Engine(runtime=runtime)
 
 
-def stop_tasks(settings: Settings) -> None:
+def stop_tasks(settings: Settings) -> str:
     """Stop every task on whatever engine it runs, and forget the choice.
 
-    Raises:
-        DependencyError: tasks ran on an engine that does not answer.
-
+    Returns what could not be stopped, because its engine is away; else nothing.
     """
+    trouble = ""
     if (settings.aws_dir / "runtime").exists():
         from sandbox.aws.runtime.process import stop_all_tasks
 
@@ -104,10 +103,11 @@ def stop_tasks(settings: Settings) -> None:
 
         try:
             cleanup.stop_tasks(_docker_root(settings), host_environment())
-        except DependencyError:
+        except DependencyError as error:
             if remembered_engine(settings) == "docker":
-                raise
+                trouble = f"{error.message}; tasks may be running there still."
     settings.engine_file.unlink(missing_ok=True)
+    return trouble
 
 
 def remove_tasks(settings: Settings) -> None:

@@ -24,6 +24,8 @@ BUSY_S = 0.1
 """Between two passes while something is on its way."""
 QUIET_S = 0.5
 """Between two passes while nothing is: containers may end at any time."""
+FAILED_S = 1.0
+"""After a pass that failed, as each does while the container engine is away."""
 ROUNDS = 12
 """Rounds of one pass: each follows up on what the one before changed."""
 KEEP_STOPPED = timedelta(hours=1)
@@ -74,11 +76,11 @@ class EcsLoop:
 
     def _run(self) -> None:
         while not self._stopping:
-            delay = BUSY_S
             try:
                 delay = self.run_pass()
             except Exception:  # the top of the loop: the next pass starts from what is stored
                 log.exception("ecs_pass_failed")
+                delay = FAILED_S
             self._wake.wait(delay)
             self._wake.clear()
 

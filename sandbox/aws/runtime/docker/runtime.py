@@ -46,6 +46,7 @@ from sandbox.aws.runtime.port import (
 )
 
 _CONFLICT = 409
+_STOP_AGAIN_S = 2.0
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +90,7 @@ class DockerRuntime:
         )
         self._logs = LogFiles(client, root / "logs")
         self._lock = threading.Lock()
+        self._closed = threading.Event()
         self._seen: dict[str, tuple[tuple[str, str], ContainerObservation]] = {}
         self._sweep()
 
@@ -173,6 +175,7 @@ class DockerRuntime:
 
     def close(self) -> None:
         """See the port."""
+        self._closed.set()
         self._client.close()
 
     def _start_holder(self, spec: TaskSpec, found: Mapping[str, Mapping[str, Any] | None]) -> str:
@@ -211,12 +214,17 @@ class DockerRuntime:
         return str(self._client.inspect_container(name)["Id"])
 
     def _stop(self, name: str, timeout_s: int) -> None:
-        try:
-            self._client.stop(name, timeout=timeout_s)
-        except NotFoundError:
-            pass
-        except Unreachable:  # the top of a worker: the next stop, or the next start, tries again
-            log.exception("container_stop_failed", extra={"container": name})
+        """Stop the container; while the engine is away, try again."""
+        while not self._closed.is_set():
+            try:
+                self._client.stop(name, timeout=timeout_s)
+            except NotFoundError:
+                return
+            except Unreachable as error:
+                log.warning("container_stop_failed", extra={"container": name, "error": str(error)})
+                self._closed.wait(_STOP_AGAIN_S)
+            else:
+                return
 
     def _rows(self, **filters: str) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = self._client.containers(
