@@ -3,7 +3,8 @@
 The image's paths become paths below its unpacked root, its own addresses become the
 task's. Users are not changed: the program runs as whoever runs the sandbox, because the
 unpacked files belong to that user. CPU and memory sizes are not enforced: RLIMIT_AS would
-count address space, which kills healthy programs.
+count address space, which kills healthy programs. Nor are `ulimits`, a read-only root and
+Linux parameters, which concern a container of one's own.
 """
 
 import re
