@@ -75,6 +75,7 @@ class StepContext:
         self.task_dir = task_dir
         self._log = StepLog(task_dir, self.mask)
         self._units: list[dict[str, object]] = []
+        self._is_detached = False
         self._begun = time.monotonic()
         self.rollback_data: JsonObject | None = None
 
@@ -153,6 +154,11 @@ class StepContext:
             entry.update(status=status, endTime=int(time.time() * 1000))
             self._write_progress()
 
+    def detach(self) -> None:
+        """Let the stage go on; the step is a success, and what it started ends with the stage."""
+        self._is_detached = True
+        self._write_progress()
+
     def text(self, name: str, default: str | None = None) -> str:
         """Return a text parameter.
 
@@ -186,7 +192,10 @@ class StepContext:
         self._log.close()
 
     def _write_progress(self) -> None:
-        write_whole(self.task_dir / "progress.json", json.dumps({"unitProgresses": self._units}))
+        progress: dict[str, object] = {"unitProgresses": self._units}
+        if self._is_detached:
+            progress["detached"] = True
+        write_whole(self.task_dir / "progress.json", json.dumps(progress))
 
 
 class StepLog:

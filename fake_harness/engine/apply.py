@@ -31,7 +31,7 @@ from fake_harness.engine.iterations import expand_strategy
 from fake_harness.engine.reports import failure_of
 from fake_harness.engine.run import DEFAULT_TIMEOUT_S, Run, rendered
 from fake_harness.engine.steps.registry import start, step_of
-from fake_harness.engine.tidy import discontinue_work, end_work
+from fake_harness.engine.tidy import discontinue_work, end_background, end_work
 from fake_harness.errors import HarnessError
 from fake_harness.pipeline.expressions import ExpressionError, evaluate_condition
 from fake_harness.pipeline.plan import JsonObject, NodeKind
@@ -204,6 +204,8 @@ def _conclude(connection: Connection, command: Conclude, run: Run) -> None:
     if not _move(connection, command.node_id, command.to, command.cause, changes, run):
         return
     end_work(connection, command.node_id, command.to, now=run.now)
+    if command.ends_stage:
+        end_background(connection, run.execution.id, command.node_id, now=run.now)
     if command.abort_all:
         interrupts.add(
             connection,

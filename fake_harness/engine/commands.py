@@ -84,6 +84,8 @@ class Conclude:
     """Let the step's own `finish` add outcomes (Service, Pipeline stage)."""
     abort_all: bool = False
     """The failure action was Abort: the whole execution ends."""
+    ends_stage: bool = False
+    """The node is a stage: what its Background steps started ends with it."""
     place: Place | None = None
     """Needed with `finish`."""
 

@@ -185,7 +185,10 @@ def _concluded(view: View, row: NodeExecution, outcome: list[Command] | Status) 
     failure = _first_failure(view, row) if outcome in _ENDED_BADLY else None
     changes: Mapping[str, object] = {} if failure is None else {"failure": failure}
     cause = f"all below ended: {outcome.value}"
-    return [Conclude(node_id=row.id, to=outcome, cause=cause, changes=changes)]
+    ends_stage = row.kind is NodeKind.STAGE
+    return [
+        Conclude(node_id=row.id, to=outcome, cause=cause, changes=changes, ends_stage=ends_stage)
+    ]
 
 
 def _first_failure(view: View, row: NodeExecution) -> JsonObject | None:

@@ -111,6 +111,10 @@ def _of_task(view: View, row: NodeExecution, task: DelegateTask) -> Report | Non
         return Report(status=Status.FAILED, failure=failure, cause="task was cancelled")
     if task.status is TaskStatus.QUEUED:
         return _of_waiting(view, task)
+    if task.progress.get("detached"):
+        unit_progresses = task.progress.get("unitProgresses") or []
+        changes = {"unit_progresses": unit_progresses, "delegate_id": task.delegate_id}
+        return Report(status=Status.SUCCEEDED, changes=changes, cause="runs in the background")
     return _of_lease(view, task)
 
 

@@ -19,12 +19,25 @@ _APPROVAL_ENDS = {
 
 
 def end_work(connection: Connection, node_id: str, status: Status, *, now: datetime) -> None:
-    """Leave nothing running for a node that has ended. Safe to repeat."""
+    """Leave nothing running for a node that has ended. Safe to repeat.
+
+    What a Background step started goes on, until its stage ends.
+    """
     for task in delegate_tasks.list_tasks_of_node(connection, node_id):
-        delegate_tasks.cancel(connection, task.id, now=now)
+        if not (status is Status.SUCCEEDED and task.progress.get("detached")):
+            delegate_tasks.cancel(connection, task.id, now=now)
     ended = _APPROVAL_ENDS.get(status, ApprovalStatus.FAILED)
     approvals.close(connection, node_id, ended, now=now)
     _abort_children(connection, node_id, now)
+
+
+def end_background(
+    connection: Connection, plan_execution_id: str, stage_id: str, *, now: datetime
+) -> None:
+    """End what still runs for steps of a stage that has ended. Safe to repeat."""
+    for task in delegate_tasks.list_unfinished_tasks(connection, plan_execution_id):
+        if task.package.get("stageExecutionId") == stage_id:
+            delegate_tasks.cancel(connection, task.id, now=now)
 
 
 def discontinue_work(connection: Connection, node_id: str, *, now: datetime) -> None:

@@ -158,6 +158,7 @@ def _stage_children(stage: StageSpec, codebase: JsonObject | None) -> Iterator[P
     if stage.type == "Deployment":
         yield _implicit(stage, "service", "Service", service_step(stage))
         yield _implicit(stage, "infrastructure", "Infrastructure", environment_step(stage))
+    yield from _services(stage)
     if stage.type == "CI" and codebase is not None and _clones(stage):
         yield _clone(stage, codebase)
     fqn = f"{stage.fqn}.spec.execution"
@@ -186,6 +187,27 @@ def _implicit(stage: StageSpec, identifier: str, kind: str, params: JsonObject) 
 
 def _clones(stage: StageSpec) -> bool:
     return str(stage.params.get("cloneCodebase", "false")).lower() not in {"false", "none"}
+
+
+def _services(stage: StageSpec) -> Iterator[PlanNode]:
+    """Make a Background step of each of a CI stage's `serviceDependencies`.
+
+    Source: Harness v0 schema; the Background step has taken their place, and does the same.
+    """
+    services = stage.params.get("serviceDependencies")
+    for service in services if isinstance(services, list | tuple) else ():
+        identifier = str(service["identifier"])
+        fqn = f"{stage.fqn}.spec.serviceDependencies.{identifier}"
+        yield PlanNode(
+            id=fqn,
+            identifier=identifier,
+            name=str(service.get("name") or identifier),
+            fqn=fqn,
+            kind=NodeKind.STEP,
+            type="Background",
+            params=service["spec"],
+            timeout="10m",
+        )
 
 
 def _clone(stage: StageSpec, codebase: JsonObject) -> PlanNode:

@@ -10,9 +10,13 @@ from fake_harness.pipeline.fields import (
     ANY,
     FLAG,
     TEXT,
+    WHOLE,
     check_fields,
+    check_value,
+    choice,
     is_expression,
     list_of,
+    map_of,
     object_of,
     required,
     table,
@@ -55,6 +59,28 @@ _CD_UNSUPPORTED = {
     "customDeploymentRef": "a custom deployment",
     "multiDeploymentConfig": "`multiDeploymentConfig`",
 }
+_SERVICE_DEPENDENCIES = list_of(
+    object_of(
+        identifier=required(TEXT),
+        name=TEXT,
+        type=required(choice("Service")),
+        description=TEXT,
+        spec=required(
+            object_of(
+                image=required(TEXT),
+                connectorRef=TEXT,
+                imagePullPolicy=choice("Always", "Never", "IfNotPresent"),
+                entrypoint=list_of(TEXT),
+                args=list_of(TEXT),
+                envVariables=map_of(TEXT),
+                portBindings=map_of(TEXT),
+                privileged=FLAG,
+                runAsUser=WHOLE,
+                resources=object_of(limits=object_of(memory=TEXT, cpu=TEXT)),
+            )
+        ),
+    )
+)
 _FROM_STAGE = object_of(stage=required(TEXT), metadata=TEXT)
 _SERVICE_FIELDS = table(
     serviceRef=TEXT,
@@ -120,12 +146,8 @@ def _check_ci(spec: JsonObject, path: str, report: Report) -> None:
     caching = spec.get("caching")
     if isinstance(caching, Mapping):
         check_fields(caching, _CACHING_FIELDS, join(path, "caching"), report, what="caching")
-    if spec.get("serviceDependencies"):
-        report.error(
-            join(path, "serviceDependencies"),
-            "service dependencies are not supported by the sandbox",
-            hint="Start the process with a Background step.",
-        )
+    services = spec.get("serviceDependencies")
+    check_value(services, _SERVICE_DEPENDENCIES, join(path, "serviceDependencies"), report)
 
 
 _CI_EXTRAS = {

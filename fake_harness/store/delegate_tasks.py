@@ -295,6 +295,17 @@ def list_open_tasks(connection: Connection, plan_execution_id: str) -> tuple[Del
     return tuple(map(_task, connection.execute(statement).mappings()))
 
 
+def list_unfinished_tasks(
+    connection: Connection, plan_execution_id: str
+) -> tuple[DelegateTask, ...]:
+    """Return the tasks of an execution that are offered or run, whatever their nodes are."""
+    statement = select(delegate_tasks).where(
+        delegate_tasks.c.plan_execution_id == plan_execution_id,
+        delegate_tasks.c.status.in_([TaskStatus.QUEUED.value, TaskStatus.ACQUIRED.value]),
+    )
+    return tuple(map(_task, connection.execute(statement).mappings()))
+
+
 def list_tasks_of_node(connection: Connection, node_execution_id: str) -> tuple[DelegateTask, ...]:
     """Return the tasks of one node execution."""
     statement = select(delegate_tasks).where(

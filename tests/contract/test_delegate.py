@@ -275,7 +275,7 @@ def test_an_http_step_reports_any_answer_and_fails_without_one(
         (
             "BuildAndPushECR",
             {"account": "1", "region": "r", "imageName": "i", "tags": ["t"]},
-            "NotImplemented: BuildAndPushECR with a container engine",
+            "FAKE_HARNESS_IMAGE_BUILDER names no command",
         ),
     ],
 )

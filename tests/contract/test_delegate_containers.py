@@ -233,3 +233,114 @@ def test_a_container_does_not_survive_the_death_of_its_steps_process(
     assert manager.result(task)["status"] == "ERRORED"
     await_true(lambda: not containers(engine, task), "the container is gone")
     await_true(lambda: not networks(engine, f"stage-{task}"), "the network is gone")
+
+
+def background(manager: FakeManager, task: str, stage: str, **params: object) -> None:
+    """Start a web server `db` for a stage, and wait until the step counts as done."""
+    package = {"workspaceId": stage, "stepIdentifier": "db"}
+    run(manager, task, params.pop("command", ""), package=package, kind="Background", **params)
+    await_true(lambda: manager.progress.get(task) or manager.results.get(task), "it has started")
+
+
+FETCH = """\
+for attempt in $(seq 50); do
+  python3 -c 'import urllib.request as u; print(u.urlopen("http://{}").read().decode())' && exit 0
+  sleep 0.2
+done 2>/dev/null
+exit 1
+"""
+
+
+def test_a_background_step_is_reached_by_its_identifier_until_its_stage_ends(
+    manager: FakeManager, delegate: Delegate, engine: docker.DockerClient, task: str
+) -> None:
+    stage, reader = f"stage-{task}", f"{task}-reader"
+    command = 'echo hello > index.html; exec python3 -m http.server "$PORT"'
+    background(manager, task, stage, command=command, envVariables={"PORT": "5432"})
+    assert manager.progress[task][-1]["detached"] is True
+    run(manager, reader, FETCH.format("db:5432"), package={"workspaceId": stage})
+    assert manager.result(reader)["status"] == "SUCCEEDED", manager.lines(reader, "")
+    assert "hello" in manager.lines(reader, "")
+    await_true(lambda: "GET / HTTP" in str(manager.lines(task, "")), "its log goes on")
+    assert task not in manager.results
+    manager.aborts.add(task)  # as the engine does at the end of the stage
+    assert manager.result(task)["status"] == "ABORTED"
+    assert containers(engine, task) == networks(engine, stage) == []
+
+
+def test_a_background_step_may_run_its_images_own_command_and_publish_a_port(
+    manager: FakeManager, delegate: Delegate, engine: docker.DockerClient, task: str
+) -> None:
+    entry = ["python3", "-c", "print('own')"]
+    background(manager, task, f"stage-{task}", entrypoint=entry, portBindings={"0": "80"})
+    assert manager.result(task)["status"] == "SUCCEEDED"
+    assert manager.lines(task, "")[1:] == ["own", "Ended with exit code 0"]
+
+
+def test_a_background_step_that_cannot_start_fails(
+    manager: FakeManager, delegate: Delegate, task: str
+) -> None:
+    image = {"image": "sandbox-test/absent:1", "imagePullPolicy": "Never"}
+    background(manager, task, f"stage-{task}", **image)
+    assert manager.result(task)["status"] == "FAILED"
+
+
+def test_a_background_step_without_an_image_runs_on_the_host_and_ends_with_its_stage(
+    manager: FakeManager, delegate: Delegate, task: str
+) -> None:
+    background(manager, task, f"stage-{task}", image="", command="echo $$ > pid; sleep 600")
+    pid_file = delegate.folder / "workspaces" / f"stage-{task}" / "pid"
+    await_true(lambda: pid_file.exists() and pid_file.read_text(), "the command runs")
+    manager.aborts.add(task)
+    assert manager.result(task)["status"] == "ABORTED"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
+
+
+def test_a_container_reaches_the_delegates_aws_on_the_hosts_loopback(
+    engine: docker.DockerClient, task: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    manager = FakeManager()
+    manager.start()
+    folder = tmp_path_factory.mktemp("aws") / "delegate"
+    folder.mkdir()
+    delegate = Delegate(
+        manager=manager,
+        folder=folder,
+        environment={"FAKE_HARNESS_CONTAINERS": "docker", "AWS_ENDPOINT_URL": manager.url},
+    )
+    delegate.start()
+    try:
+        text = "import os, urllib.request as u; u.urlopen(os.environ['AWS_ENDPOINT_URL'])"
+        run(manager, task, text, shell="Python")
+        # The manager stands for AWS; it lets nobody in who has no token.
+        assert "HTTP Error 401" in manager.result(task)["failure"]["message"]
+    finally:
+        delegate.stop()
+        delegate.end_steps()
+        manager.stop()
+
+
+def test_without_an_engine_a_run_step_goes_on_to_the_host_and_a_background_step_refuses(
+    task: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    manager = FakeManager()
+    manager.start()
+    folder = tmp_path_factory.mktemp("host") / "delegate"
+    folder.mkdir()
+    delegate = Delegate(manager=manager, folder=folder)
+    delegate.start()
+    try:
+        run(manager, task, "echo on the host")
+        background(manager, f"{task}-db", f"stage-{task}")
+        assert manager.result(task)["status"] == "SUCCEEDED"
+        assert manager.lines(task, "") == [
+            f"No container engine: the command runs on the delegate's host, not in {IMAGE}.",
+            "on the host",
+        ]
+        message = manager.result(f"{task}-db")["failure"]["message"]
+        assert f"Background step [db] needs a container engine for image [{IMAGE}]" in message
+    finally:
+        delegate.stop()
+        delegate.end_steps()
+        manager.stop()

@@ -10,6 +10,7 @@ Step = Callable[[StepContext], StepResult]
 
 STEP_MODULES = {
     "Run": "run:run",
+    "Background": "background:background",
     "ShellScript": "shell_script:shell_script",
     "Http": "http:http",
     "GitClone": "git_clone:git_clone",
