@@ -30,10 +30,12 @@ F = TypeVar("F", bound=Callable[..., object])
 
 _ELSEWHERE = {
     "use": "sandbox.cli_switch:use",
+    "preflight": "sandbox.cli_switch:preflight",
     "sync": "sandbox.cli_workshop:sync",
     "pipeline": "sandbox.cli_pipeline:pipeline",
     "image": "sandbox.cli_image:image",
     "images": "sandbox.cli_images:images",
+    "iam": "sandbox.cli_iam:iam",
     "demo": "sandbox.cli_workshop:demo",
     "serve": "sandbox.cli_serve:serve",
 }

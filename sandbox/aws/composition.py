@@ -18,7 +18,8 @@ from sandbox.aws.ports import LogSink, RolePlane, SecretSource
 from sandbox.aws.runtime.port import ContainerRuntime
 from sandbox.aws.store import RecordStore
 from sandbox.aws.trail.callers import TaskCredentials
-from sandbox.aws.trail.plane import PERMISSIONS_PATH, TrailPlane
+from sandbox.aws.trail.plane import TrailPlane
+from sandbox.aws.trail.store import PERMISSIONS_PATH
 from sandbox.aws.wire import RequestContext
 from sandbox.clock import TimeScale
 from sandbox.environments import endpoint_variables

@@ -17,8 +17,6 @@ from sandbox.aws.trail.store import TrailStore
 from sandbox.aws.wire import AwsService, RequestContext, WireRequest, WireResponse
 from sandbox.types import JsonObject
 
-PERMISSIONS_PATH = "/_sandbox/permissions"
-
 Environ = dict[str, Any]
 
 

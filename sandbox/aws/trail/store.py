@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +17,8 @@ from pathlib import Path
 from sandbox.aws.trail.grants import Grant
 from sandbox.types import JsonObject
 
+PERMISSIONS_PATH = "/_sandbox/permissions"
+"""Where the gateway answers every `Permission`, as JSON."""
 KEPT_EVENTS = 50_000
 KEPT_FOR = timedelta(days=90)
 """Source: CloudTrail user guide, "Working with CloudTrail event history"."""
@@ -169,26 +172,7 @@ class TrailStore:
     def permissions(self) -> list[Permission]:
         """Return every permission of every caller, sorted."""
         with self._lock:
-            rows = self._db.execute(
-                "SELECT caller, action, resource, passed_to, denied, calls FROM permissions "
-                "ORDER BY caller, action, resource, passed_to, denied"
-            ).fetchall()
-        return [
-            Permission(
-                caller=caller,
-                grant=Grant(action=action, resource=resource, passed_to=passed_to),
-                denied=denied,
-                calls=calls,
-            )
-            for caller, action, resource, passed_to, denied, calls in rows
-        ]
-
-    def forget_permissions(self, caller: str) -> int:
-        """Delete a caller's permissions; returns how many there were."""
-        with self._lock, self._db:
-            self._db.execute("BEGIN")
-            self._objects = {key: seen for key, seen in self._objects.items() if key[0] != caller}
-            return self._db.execute("DELETE FROM permissions WHERE caller = ?", [caller]).rowcount
+            return _permissions(self._db)
 
     def _append(self, event: Event) -> None:
         record = zlib.compress(json.dumps(event.record, separators=(",", ":")).encode(), 1)
@@ -258,6 +242,30 @@ class TrailStore:
             record=json.loads(zlib.decompress(record)),
             resources=tuple(resources),
         )
+
+
+def read_permissions(path: Path) -> list[Permission]:
+    """Return what a trail that nobody serves now has kept; empty where there is none."""
+    if not path.is_file():
+        return []
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
+        return _permissions(db)
+
+
+def _permissions(db: sqlite3.Connection) -> list[Permission]:
+    rows = db.execute(
+        "SELECT caller, action, resource, passed_to, denied, calls FROM permissions "
+        "ORDER BY caller, action, resource, passed_to, denied"
+    ).fetchall()
+    return [
+        Permission(
+            caller=caller,
+            grant=Grant(action=action, resource=resource, passed_to=passed_to),
+            denied=denied,
+            calls=calls,
+        )
+        for caller, action, resource, passed_to, denied, calls in rows
+    ]
 
 
 def _conditions(query: Query) -> tuple[list[str], list[object]]:
