@@ -1,16 +1,25 @@
-"""Ends the step processes that delegates leave running; nothing else.
+"""Ends the steps that delegates leave running: processes and containers; nothing else.
 
 A step outlives its delegate by design (`kill -9` of a delegate loses nothing), so `sandbox
-down` has to end it. Each task folder of a delegate holds `pid`: process id and start time.
+down` has to end it. Each task folder of a delegate holds `pid`, process id and start time, and
+`container` where the step may have one. A step that ends in time removes its own.
 """
 
+import json
 import os
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
+
+from sandbox.errors import DependencyError
+from sandbox.settings import host_environment
 
 _GRACE_S = 2.0
 _LOOK_S = 0.05
+_ENGINE_TIMEOUT_S = 20
+_TASK_LABEL = "harness.delegate-task"
+"""On a step's containers: the delegate task. The delegate gives it."""
 
 
 def end_steps(delegate_dir: Path) -> None:
@@ -23,6 +32,31 @@ def end_steps(delegate_dir: Path) -> None:
         deadline = time.monotonic() + _GRACE_S
         while any(map(_step_pid, files)) and time.monotonic() < deadline:
             time.sleep(_LOOK_S)
+    _end_containers(delegate_dir)
+
+
+def _end_containers(delegate_dir: Path) -> None:
+    """Remove what steps left that were killed before they could."""
+    marks = {path: _task_id(path.parent) for path in delegate_dir.glob("tasks/*/*/container")}
+    if not marks:
+        return
+    from docker.errors import APIError
+
+    from sandbox.images.engine import connect
+
+    with suppress(DependencyError):  # an engine that is away runs nothing
+        client = connect(host_environment(), timeout_s=_ENGINE_TIMEOUT_S)
+        for mark, task_id in marks.items():
+            label = f"{_TASK_LABEL}={task_id}"
+            for container in client.containers.list(all=True, filters={"label": label}):
+                with suppress(APIError):
+                    container.remove(force=True, v=True)
+            with suppress(APIError):
+                client.networks.get(mark.read_text()).remove()
+
+
+def _task_id(folder: Path) -> str:
+    return str(json.loads((folder / "claim.json").read_text())["taskId"])
 
 
 def _step_pid(path: Path) -> int:

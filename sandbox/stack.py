@@ -139,7 +139,7 @@ def harness_process_variables(settings: Settings) -> dict[str, str]:
 
 def delegate_variables(settings: Settings) -> dict[str, str]:
     """Return what the delegate reads, in the names of Harness's own delegate image."""
-    has_engine = str(settings.engine) == "docker"
+    has_engine = settings.engine == "docker"
     builder = "sandbox.images.builder" if has_engine else "sandbox.aws.builder"
     return {
         "ACCOUNT_ID": settings.harness_account_id,

@@ -7,13 +7,17 @@ PLUGIN_ARTIFACT_FILE as the kaniko-ecr plugin writes it; progress is one line at
 import sys
 from pathlib import Path
 
+import docker
+
 from sandbox.aws.builder.errors import BuildFailedError
 from sandbox.aws.builder.plugin import Say, credentials_of, run_plugin
 from sandbox.aws.builder.push import ecr_login
 from sandbox.aws.builder.settings import BuildSettings, named
+from sandbox.errors import UsageError
 from sandbox.images.build import ImageBuild, choose_builder
-from sandbox.images.engine import connect
+from sandbox.images.engine import connect, look_up
 from sandbox.images.push import forget, keep_layers, push, pushed_name
+from sandbox.images.references import base_images
 from sandbox.settings import host_environment
 
 
@@ -39,7 +43,14 @@ def _build_and_push(settings: BuildSettings, dockerfile: Path, say: Say) -> str:
         labels=named(settings.custom_labels),
         target=settings.target,
     )
-    image = client.images.get(builder.build(build, say))
+    absent = _absent_bases(client, dockerfile)
+    for base in absent:
+        say(f"{base} is not on the engine: its registry is asked")
+    try:
+        image = client.images.get(builder.build(build, say))
+    except BuildFailedError as error:
+        hint = f"`sandbox images prepare {dockerfile}` brings its base images." if absent else ""
+        raise BuildFailedError(error.message, hint=hint) from error
     say(f"image {image.short_id}, {int(image.attrs['Size']) / 1e6:.1f} MB")
     try:
         digest = push(client, image, name, settings.tags, login, say)
@@ -47,6 +58,15 @@ def _build_and_push(settings: BuildSettings, dockerfile: Path, say: Say) -> str:
     finally:
         forget(client, name, settings.tags)
     return digest
+
+
+def _absent_bases(client: docker.DockerClient, dockerfile: Path) -> list[str]:
+    """Return the base images that the engine does not have; the build itself judges the rest."""
+    try:
+        names = base_images([dockerfile], [])
+    except UsageError:
+        return []
+    return [name for name in names if look_up(client, name).origin == "missing"]
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from container_engine import need_engine, need_image
 from delegate_manager import Delegate, FakeManager, await_true
 
 from fake_harness.delegate.containers.engine import STAGE_LABEL, TASK_LABEL
+from sandbox.leftovers import end_steps
 
 IMAGE = "python:3.11-slim"
 
@@ -233,6 +234,20 @@ def test_a_container_does_not_survive_the_death_of_its_steps_process(
     assert manager.result(task)["status"] == "ERRORED"
     await_true(lambda: not containers(engine, task), "the container is gone")
     await_true(lambda: not networks(engine, f"stage-{task}"), "the network is gone")
+
+
+def test_sandbox_down_removes_what_a_killed_step_and_a_dead_delegate_left(
+    manager: FakeManager, delegate: Delegate, engine: docker.DockerClient, task: str
+) -> None:
+    run(manager, task, "echo up; sleep 600")
+    await_true(lambda: "up" in manager.lines(task, ""), "the container runs")
+    delegate.kill()
+    os.killpg(delegate.step_pid(task), 9)
+    assert len(containers(engine, task)) == 1
+    end_steps(delegate.folder)
+    assert containers(engine, task) == networks(engine, f"stage-{task}") == []
+    delegate.start()
+    assert manager.result(task)["status"] == "ERRORED"
 
 
 def background(manager: FakeManager, task: str, stage: str, **params: object) -> None:

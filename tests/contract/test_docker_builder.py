@@ -191,6 +191,16 @@ def test_a_dockerfile_that_fails_ends_in_the_builders_words(
     assert "absent" in done.stdout
 
 
+def test_a_base_image_that_cannot_be_had_is_named_with_the_way_to_it(
+    builder: Builder, repo: str, tmp_path: Path
+) -> None:
+    context = write_files(tmp_path / "app", {"Dockerfile": "FROM 127.0.0.1:1/absent:1\n"})
+    done = builder(repo, context)
+    assert done.returncode == 1
+    assert "127.0.0.1:1/absent:1 is not on the engine: its registry is asked" in done.stdout
+    assert f"hint: `sandbox images prepare {context}/Dockerfile`" in done.stdout
+
+
 def test_a_missing_dockerfile_and_missing_settings_are_named(
     builder: Builder, repo: str, tmp_path: Path
 ) -> None:
