@@ -1,5 +1,6 @@
 """Puts the parts of the local AWS together; the only module that knows them all."""
 
+from sandbox.aws.autoscaling.service import ScalingService
 from sandbox.aws.ca import CertificateAuthority
 from sandbox.aws.ecr.plane import EcrPlane
 from sandbox.aws.ecs.arns import Scope
@@ -80,8 +81,15 @@ def build_gateway(settings: Settings, *, runtime: ContainerRuntime | None = None
         forward=moto.handle,
         roles_of=lambda region, name: ecs.roles_of(Scope(settings.account_id, region), name),
     )
-    own = (logs.service, ecr.service, elbv2.service, ecs.service, trail.service, trail.identity)
-    services = {s.name: s for s in own}
+    autoscaling = ScalingService(
+        moto.handle,
+        lambda region, cluster, name: ecs.service_exists(
+            Scope(settings.account_id, region), cluster, name
+        ),
+    )
+    own = (logs.service, ecr.service, elbv2.service, ecs.service)
+    beside = (autoscaling, trail.service, trail.identity)
+    services = {s.name: s for s in (*own, *beside)}
     caller = RequestContext(account_id=settings.account_id, region=settings.region)
     pages = LocalStackPages(services, moto.services, caller, upstream)
     routes: dict[str, WsgiApp] = {"/_localstack": pages, PERMISSIONS_PATH: trail.permissions}

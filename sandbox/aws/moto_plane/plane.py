@@ -18,6 +18,7 @@ from sandbox.aws.moto_plane import (
     effects,
     iam,
     messaging,
+    scaling,
 )
 from sandbox.aws.moto_plane.dispatch import Dispatcher
 from sandbox.aws.moto_plane.durable import DurableMoto
@@ -67,6 +68,7 @@ class MotoPlane:
         bucket_policy.install()
         delete_markers.install()
         messaging.install()
+        scaling.install()
         self._durable.recover()
         client = LocalClient(self.handle, account_id)
         self.network = MotoNetwork(client, account_id)
