@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.environments import DELEGATE_KEY_ID
 from sandbox.settings import Settings
 from sandbox.stack import (
     delegate_variables,
@@ -97,3 +98,16 @@ def test_the_delegate_builds_and_runs_with_the_engine_that_runs_tasks(
     variables = delegate_variables(settings)
     assert variables["FAKE_HARNESS_IMAGE_BUILDER"].endswith(f"-m {builder}")
     assert variables["FAKE_HARNESS_CONTAINERS"] == containers
+
+
+def test_envoy_is_the_one_that_the_setting_names(tmp_path: Path) -> None:
+    own = tmp_path / "envoy"
+    own.touch(mode=0o755)
+    specs = process_specs(Settings(home=tmp_path / "state", envoy=own), REAL)
+    assert next(spec for spec in specs if spec.name == "envoy").command[0] == str(own)
+
+
+def test_delegate_has_a_key_of_its_own(settings: Settings) -> None:
+    spec = next(spec for spec in process_specs(settings, REAL) if spec.name == "delegate")
+    assert spec.env["AWS_ACCESS_KEY_ID"] == DELEGATE_KEY_ID
+    assert local_switch(settings, REAL).set["AWS_ACCESS_KEY_ID"] != DELEGATE_KEY_ID
