@@ -1,7 +1,8 @@
 """AWS's own host names in requests: what they say beyond the signature; pure.
 
 Clients that are pointed here by an endpoint variable name buckets in the path. Those that
-reach this emulator by AWS's names, as behind a resolver of their own, put them in the host.
+reach this emulator by AWS's names, as behind a resolver of their own, put them in the host,
+and so do LocalStack's, whose name for the loopback address has subdomains.
 """
 
 import dataclasses
@@ -11,6 +12,9 @@ from sandbox.aws.wire import HeaderMap, WireRequest
 
 _BUCKET_HOST = re.compile(
     r"(?P<bucket>[a-z0-9][a-z0-9.-]+)\.s3[.-](?:dualstack\.)?(?:[a-z0-9-]+\.)?amazonaws\.com"
+)
+_LOCALSTACK_HOST = re.compile(
+    r"(?:(?P<bucket>[a-z0-9][a-z0-9.-]+)\.)?s3\.(?:[a-z0-9-]+\.)?localhost\.localstack\.cloud"
 )
 _SUFFIX = ".amazonaws.com"
 
@@ -30,12 +34,16 @@ def path_style(request: WireRequest) -> WireRequest:
 
     Source: S3 user guide, "Virtual hosting of buckets".
     """
-    match = _BUCKET_HOST.fullmatch(host_of(request))
+    host = host_of(request)
+    match = _BUCKET_HOST.fullmatch(host) or _LOCALSTACK_HOST.fullmatch(host)
     if match is None:
         return request
-    bucket = match["bucket"]
+    bucket = match["bucket"] or ""
     headers = HeaderMap(request.headers)
-    headers["Host"] = host_of(request).removeprefix(f"{bucket}.")
+    # LocalStack's name is not S3's to others: they would take its "s3" for a bucket.
+    headers["Host"] = host.removeprefix(f"{bucket}.") if is_aws_name(host) else "localhost"
+    if not bucket:
+        return dataclasses.replace(request, headers=headers)
     return dataclasses.replace(
         request,
         path=f"/{bucket}{request.path}",

@@ -10,6 +10,11 @@ from typing import cast
 from urllib.parse import unquote, urlsplit
 
 _ELB_SUFFIX = ".elb.amazonaws.com"
+_LOOPBACK_NAMES = (".localhost", ".localhost.localstack.cloud")
+"""Names that mean this machine, with a name server or without one.
+
+Source: RFC 6761, section 6.3; LocalStack documentation, "localhost.localstack.cloud".
+"""
 
 
 class RefusedError(Exception):
@@ -115,6 +120,8 @@ class Upstream:
 
     def hop(self, scheme: str, host: str, port: int) -> Hop:
         """Return the proxy to ask for `host`, or `host` itself."""
+        if f".{host}".endswith(_LOOPBACK_NAMES):
+            return Hop(host="127.0.0.1", port=port, what=f"{host}:{port}")
         proxy = self._by_scheme.get(scheme)
         if proxy is None or _is_loopback(host) or any(_covers(x, host) for x in self._direct):
             return Hop(host=host, port=port, what=f"{host}:{port}")

@@ -114,6 +114,15 @@ def test_what_cannot_be_reached_is_said_in_words(proxy: ProxyProcess, url: str, 
     assert text in answer.text
 
 
+@pytest.mark.parametrize("name", ["s3.localhost.localstack.cloud", "a.localhost"])
+def test_names_of_this_machine_need_no_name_server(proxy: ProxyProcess, name: str) -> None:
+    here = Target(name="here", address="127.0.0.1").start()
+    with proxy.session() as session:
+        answer = session.get(f"http://{name}:{here.port}/")
+    here.stop()
+    assert answer.json()["headers"]["host"] == f"{name}:{here.port}"
+
+
 def test_connect_to_an_unknown_name_is_refused(proxy: ProxyProcess) -> None:
     with socket.create_connection(("127.0.0.1", proxy.port)) as client:
         client.sendall(f"CONNECT {NAME}:443 HTTP/1.1\r\nHost: {NAME}:443\r\n\r\n".encode())

@@ -48,12 +48,27 @@ def test_bucket_of_the_host_moves_into_the_path(host: str, bucket: str) -> None:
         "123456789012.s3-control.us-east-1.amazonaws.com",
         "ecs.us-east-1.amazonaws.com",
         "bucket.s3.example.com",
+        "000000000000.localhost.localstack.cloud:4566",
         "",
     ],
 )
 def test_every_other_request_stays_as_it_is(host: str) -> None:
     asked = request(host)
     assert path_style(asked) is asked
+
+
+@pytest.mark.parametrize(
+    ("host", "path"),
+    [
+        ("state.s3.localhost.localstack.cloud:4566", "/state/a key"),
+        ("state.s3.eu-west-1.localhost.localstack.cloud", "/state/a key"),
+        ("s3.localhost.localstack.cloud:4566", "/a key"),
+    ],
+)
+def test_localstacks_name_of_s3_becomes_one_that_is_no_bucket(host: str, path: str) -> None:
+    moved = path_style(request(host))
+    assert (moved.path, moved.headers["Host"]) == (path, "localhost")
+    assert moved.raw_uri == path.replace(" ", "%20") + "?versionId=1"
 
 
 def test_registry_is_answered_as_the_client_reaches_it() -> None:
