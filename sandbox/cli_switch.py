@@ -1,13 +1,19 @@
-"""`sandbox use`: choose where the tools are pointed; it changes no account."""
+"""`sandbox use` and `sandbox preflight`: choose where tools are pointed; change no account."""
+
+import sys
+from pathlib import Path
 
 import click
 
 from sandbox import terminal
 from sandbox.cli import as_json
 from sandbox.environments import Target
-from sandbox.errors import UsageError
-from sandbox.settings import host_environment, load_settings
-from sandbox.switch.memory import Choice, remember, remembered, switch_to
+from sandbox.errors import SandboxError, UsageError
+from sandbox.harness_client import HarnessClient
+from sandbox.harness_target import harness_client
+from sandbox.settings import Settings, adopt_environment, host_environment, load_settings
+from sandbox.switch.memory import Choice, meant, remember, remembered, switch_to
+from sandbox.switch.preflight.line import Line, Verdict
 
 _MEANING = {
     Target.LOCAL: "the sandbox",
@@ -76,3 +82,74 @@ def _print_choice(choice: Choice, before: Choice, changed: dict[str, str], gone:
     terminal.out.print('For this shell: eval "$(sandbox env)" changes')
     rows = [*changed.items(), *((name, "(unset)") for name in gone)]
     terminal.print_table(("variable", "becomes"), rows)
+
+
+@click.command(short_help="Find what would stop the stack in a real account.")
+@click.argument("target", type=click.Choice([Target.AWS.value]))
+@click.option(
+    "--infra",
+    type=click.Path(path_type=Path),
+    default=Path("infra"),
+    show_default=True,
+    help="Folder of the Terraform configuration.",
+)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path("harness"),
+    show_default=True,
+    help="Folder that holds sync.yaml.",
+)
+@click.option(
+    "--plan",
+    type=click.Path(path_type=Path),
+    help="Output of `terraform show -json`: exact names and numbers.",
+)
+@as_json
+def preflight(target: str, infra: Path, folder: Path, plan: Path | None, json_: bool) -> None:
+    """Look, without changing anything, for what would stop the stack in the real account.
+
+    Who one is, calls that IAM would deny, quotas, names that are taken, base images,
+    certificates, secrets without a value, settings that AWS refuses, and what Harness lacks.
+    Each line says how to mend it. Exits with 1 when something blocks.
+
+    \b
+    sandbox use aws --profile work --region eu-west-1
+    sandbox preflight aws
+    terraform plan -out=tfplan && terraform show -json tfplan > plan.json
+    sandbox preflight aws --plan plan.json      # names and numbers, too
+    """
+    from sandbox.switch.preflight.needs import read_needs
+    from sandbox.switch.preflight.run import Clients
+    from sandbox.switch.preflight.run import preflight as look
+
+    needs = read_needs(infra=infra, harness=folder, plan=plan)
+    settings = load_settings()
+    choice = meant(settings, target)
+    host = host_environment()
+    client = _harness(settings, choice)
+    adopt_environment(switch_to(choice, settings, host).apply(host))
+    with terminal.step("sandbox preflight aws") as line:
+        lines = look(needs, Clients(), client, host, line)
+    _print_lines(lines, json_)
+    if any(row.verdict is Verdict.BLOCKED for row in lines):
+        sys.exit(1)
+
+
+def _harness(settings: Settings, choice: Choice) -> HarnessClient | SandboxError:
+    """Return the client, or why there is none: the other checks do not need it."""
+    try:
+        return harness_client(settings, choice)
+    except UsageError as error:
+        return error
+
+
+def _print_lines(lines: list[Line], json_: bool) -> None:
+    if json_:
+        keys = ("check", "verdict", "detail", "mend")
+        terminal.print_json([{key: getattr(row, key) for key in keys} for row in lines])
+        return
+    terminal.print_table(
+        ("check", "state", "detail", "mend"),
+        [(row.check, terminal.status_cell(row.verdict), row.detail, row.mend) for row in lines],
+    )

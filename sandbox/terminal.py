@@ -29,6 +29,7 @@ _COLOURS: Mapping[str, str] = {
     "ApprovalRejected": "red",
     "FATAL": "red",
     "missing": "red",
+    "blocked": "red",
     "Running": "cyan",
     "ApprovalWaiting": "yellow",
     "BACKOFF": "yellow",

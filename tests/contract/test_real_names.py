@@ -31,7 +31,7 @@ ROAD = PROJECT / "tests" / "testdata" / "real_names"
 CONSENT = ("--yes", "--account", ACCOUNT)
 HARNESS_CONSENT = ("--yes", "--account", HARNESS_ACCOUNT)
 SCOPE = ("--org", "road", "--project", "road")
-REFUSED = 1
+REFUSED = BLOCKED = 1
 _SKIPPED = why_not()
 
 pytestmark = [
@@ -126,12 +126,41 @@ def test_apply_without_consent_is_refused_and_names_the_account(
     assert REGION in done.stderr
 
 
-def test_stack_applies_with_its_state_in_s3(road: Road) -> None:
+def preflight(road: Road, plan: Path) -> tuple[int, dict[str, dict[str, str]]]:
+    """Run the preflight; return its exit code and its lines by their check."""
+    place = ("--infra", str(road.folder / "stack"), "--folder", str(road.folder / "harness"))
+    command = ("preflight", "aws", *place, "--plan", str(plan), "--json")
+    done = road.shell.run(str(PROGRAM), *command)
+    assert done.returncode in {0, 1}, done.stderr
+    return done.returncode, {row["check"]: row for row in json.loads(done.stdout)}
+
+
+def test_preflight_finds_only_the_delegate_missing(road: Road) -> None:
     road.exec("aws", "s3", "mb", "s3://road-tfstate", consent=True)
     road.terraform("init", "-input=false")
+    road.terraform("plan", "-input=false", "-out=tfplan")
+    plan = road.folder / "plan.json"
+    plan.write_text(road.terraform("show", "-json", "tfplan"))
+    code, lines = preflight(road, plan)
+    blocked = {name for name, row in lines.items() if row["verdict"] == "blocked"}
+    assert (code, blocked) == (BLOCKED, {"delegate"})
+    assert lines["who am I"]["detail"].startswith(f"account {ACCOUNT}, {REGION}")
+    assert lines["names"]["verdict"] == "ok"
+
+
+def test_stack_applies_with_its_state_in_s3(road: Road) -> None:
     road.terraform("apply", "-input=false", "-auto-approve", consent=True)
     assert f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/road-app" in road.outputs()["repository_url"]
     road.terraform("plan", "-input=false", "-detailed-exitcode")
+
+
+def test_preflight_names_what_the_same_plan_would_find_taken(road: Road) -> None:
+    code, lines = preflight(road, road.folder / "plan.json")
+    assert code == BLOCKED
+    taken = {name for name, row in lines.items() if name.startswith("name: ")}
+    bucket = f"road-artifacts-{ACCOUNT}"
+    names = (bucket, "road-app", "road", "road-execution", "/road/app")
+    assert taken == {f"name: {name}" for name in names}
 
 
 def test_sync_without_consent_is_refused_and_names_the_account(road: Road) -> None:
