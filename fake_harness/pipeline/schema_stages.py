@@ -67,7 +67,7 @@ _SERVICE_DEPENDENCIES = list_of(
         description=TEXT,
         spec=required(
             object_of(
-                image=required(TEXT),
+                image=required(TEXT, by="semantic"),
                 connectorRef=TEXT,
                 imagePullPolicy=choice("Always", "Never", "IfNotPresent"),
                 entrypoint=list_of(TEXT),
@@ -77,7 +77,8 @@ _SERVICE_DEPENDENCIES = list_of(
                 privileged=FLAG,
                 runAsUser=WHOLE,
                 resources=object_of(limits=object_of(memory=TEXT, cpu=TEXT)),
-            )
+            ),
+            by="semantic",
         ),
     )
 )

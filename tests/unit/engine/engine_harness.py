@@ -141,6 +141,12 @@ class EngineUnderTest:
         answer = self.answers.get(node.identifier, {})
         if isinstance(answer, list):
             answer = answer[min(node.attempt, len(answer) - 1)]
+        if answer.get("detached"):
+            progress = {"detached": True}
+            delegate_tasks.set_progress(
+                connection, task.id, self.delegate.id, progress, now=self.now()
+            )
+            return
         result = {"status": "SUCCEEDED", "outputs": {}, "outputVariables": {}, **answer}
         delegate_tasks.complete(
             connection, task.id, self.delegate.id, result, now=self.now(), cipher=self.cipher

@@ -7,6 +7,7 @@ from engine_harness import EngineUnderTest, custom, failed, pipeline, shell
 
 from fake_harness.engine.reports import NO_DELEGATE
 from fake_harness.store import delegate_tasks, interrupts, leases
+from fake_harness.store.delegate_tasks import Offer, TaskStatus
 from fake_harness.store.interrupts import InterruptType
 from fake_harness.store.markers import marker
 
@@ -440,3 +441,39 @@ def test_a_delegate_gets_a_whole_package(engine: EngineUnderTest) -> None:
     assert package["taskType"] == "ShellScript"
     assert package["timeoutSeconds"] == 600
     assert "secrets" not in package
+
+
+@pytest.mark.parametrize("ends", ["SUCCEEDED", "FAILED"])
+def test_what_a_background_step_started_goes_on_until_its_stage_ends(
+    engine: EngineUnderTest, ends: str
+) -> None:
+    database = {
+        **shell("db")["step"],
+        "type": "Background",
+        "spec": {"image": "db", "command": "x"},
+    }
+    engine.answers = {"db": {"detached": True}, "tests": {"status": ends}}
+    text = pipeline(custom("a", {"step": database}, shell("tests")), custom("b", shell("later")))
+    engine.execution_id = engine.start(text)
+    engine.loop.tick()
+    engine.answer_all()
+    engine.loop.tick()
+    assert (engine.node("db").status.value, engine.node("tests").status.value) == (
+        "SUCCEEDED",
+        "TASK_WAITING",
+    )
+    assert background_task(engine) is TaskStatus.ACQUIRED
+    engine.answer_all()
+    engine.loop.tick()
+    assert engine.node("a").status.value == ends
+    assert background_task(engine) is TaskStatus.CANCELLED
+    with engine.write() as connection:
+        offers = delegate_tasks.offers(connection, engine.delegate, now=engine.now())
+    assert Offer(task_id=engine.node("db").id, abort=True) in offers
+
+
+def background_task(engine: EngineUnderTest) -> TaskStatus:
+    with engine.write() as connection:
+        task = delegate_tasks.get_task(connection, engine.node("db").id)
+    assert task is not None
+    return task.status

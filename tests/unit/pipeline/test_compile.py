@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fake_harness.errors import YamlInvalidError
 from fake_harness.pipeline.compile import compile_pipeline
@@ -53,6 +54,18 @@ def test_ci_stage_clones_first_then_executes() -> None:
     clone = stage.children[0]
     assert (clone.identifier, clone.name, clone.type) == ("clone", "Clone codebase", "GitClone")
     assert clone.params["build"] == {"type": "branch", "spec": {"branch": "main"}}
+
+
+def test_service_dependencies_are_background_steps_before_all_others() -> None:
+    document = yaml.safe_load((ROOT / "tests/testdata/pipelines/ci/pipeline.yaml").read_text())
+    spec = {"image": "postgres:16", "args": ["-c", "fsync=off"]}
+    service = {"identifier": "db", "name": "Database", "type": "Service", "spec": spec}
+    document["pipeline"]["stages"][0]["stage"]["spec"]["serviceDependencies"] = [service]
+    stage = compile_pipeline(yaml.safe_dump(document)).root.children[0]
+    assert [child.identifier for child in stage.children] == ["db", "clone", "execution"]
+    first = stage.children[0]
+    assert (first.type, first.name, first.params) == ("Background", "Database", spec)
+    assert first.fqn == f"{stage.fqn}.spec.serviceDependencies.db"
 
 
 def test_looping_step_is_wrapped_and_keeps_its_own_fqn() -> None:

@@ -442,6 +442,15 @@ ROWS: list[tuple[str, Mutation, str, str, str]] = [
         "semantic",
     ),
     (
+        "service dependency without an image",
+        lambda d: _stage(d)["spec"].update(
+            serviceDependencies=[{"identifier": "db", "type": "Service", "spec": {"args": ["x"]}}]
+        ),
+        "image",
+        "spec.serviceDependencies[0].spec.image",
+        "semantic",
+    ),
+    (
         "clone without codebase",
         lambda d: _stage(d)["spec"].update(cloneCodebase=True),
         "needs `properties.ci.codebase`",
