@@ -1,13 +1,13 @@
 """Forwards requests to a LocalStack, service by service; what stays is in `services.py`."""
 
 import logging
-import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 
 import urllib3
 
+from sandbox.aws.localstack.credentials import PRESIGNED, credited
 from sandbox.aws.localstack.health import LocalStackHealth, UnreachableError, read_health
 from sandbox.aws.localstack.services import ABSENT, SERVING, STAYS, localstack_name
 from sandbox.aws.wire import HeaderMap, RequestContext, WireRequest, WireResponse
@@ -36,11 +36,6 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-_ISSUED_KEY = re.compile(r"[AL][KS]IA[A-Z2-7]{16,}")
-"""Access keys that IAM or STS issued; LocalStack finds their owner itself."""
-_CREDENTIAL = re.compile(r"(Credential=)([^/,\s]+)")
-_PRESIGNED = re.compile(r"([?&]X-Amz-Credential=)([^/%&]+)")
-
 log = logging.getLogger(__name__)
 
 
@@ -109,7 +104,7 @@ class LocalStackUpstream:
         try:
             answer = self._pool.urlopen(
                 request.method,
-                credited(request.raw_uri, self._account_id, where=_PRESIGNED),
+                credited(request.raw_uri, self._account_id, where=PRESIGNED),
                 body=request.body,
                 headers=self._headers(request.headers),
                 redirect=False,
@@ -193,16 +188,3 @@ class LocalStackUpstream:
             f"the LocalStack at {self.url} {what}."
         )
         return AwsError("ServiceUnavailable", message, status=503)
-
-
-def credited(text: str, account_id: str, *, where: re.Pattern[str] = _CREDENTIAL) -> str:
-    """Name the account in a credential, as LocalStack reads it: twelve digits as the key.
-
-    Source: localstack-core, aws/accounts.py.
-    """
-
-    def named(match: re.Match[str]) -> str:
-        issued = _ISSUED_KEY.fullmatch(match[2])
-        return match[0] if issued else match[1] + account_id
-
-    return where.sub(named, text, count=1)

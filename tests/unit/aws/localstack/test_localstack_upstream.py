@@ -7,7 +7,6 @@ from sandbox.aws.localstack.upstream import (
     FRESH_S,
     RETRY_S,
     LocalStackUpstream,
-    credited,
 )
 from sandbox.errors import AwsError
 
@@ -123,17 +122,3 @@ def test_rows_leave_out_what_stays_and_what_is_disabled(upstream: LocalStackUpst
         "cloudwatch": "available",
         "sqs": "error",
     }
-
-
-@pytest.mark.parametrize(
-    ("key", "named"),
-    [
-        ("LOCALSANDBOXKEY00000", "111122223333"),
-        ("test", "111122223333"),
-        ("LSIAQAAAAAAAGMKEM7X5", "LSIAQAAAAAAAGMKEM7X5"),
-        ("AKIARZPUZDIKGB2VALC4", "AKIARZPUZDIKGB2VALC4"),
-    ],
-)
-def test_credential_names_the_account_but_for_issued_keys(key: str, named: str) -> None:
-    header = f"AWS4-HMAC-SHA256 Credential={key}/20261123/us-east-1/s3/aws4_request, Signature=x"
-    assert credited(header, "111122223333") == header.replace(key, named)
