@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sandbox.testing.local import LocalSandbox
 
 _FIXTURES = frozenset({"sandbox", "aws", "harness"})
+_PREFIX = "sandbox-test-"
+_LONGEST_FOLDER = 70
 _MARKER = "sandbox"
 _MARKER_HELP = (
     "sandbox(runtime='fake'|'process', time_scale=100, reset=True): what this test's sandbox "
@@ -71,8 +73,7 @@ class _Keeper:
         if self._sandbox is None:
             from sandbox.testing.local import LocalSandbox
 
-            folder = Path(tempfile.mkdtemp(prefix="sandbox-test-"))
-            self._sandbox = LocalSandbox(folder, self._base)
+            self._sandbox = LocalSandbox(_new_folder(), self._base)
         self._sandbox.start()
         return self._sandbox
 
@@ -155,6 +156,15 @@ def _keeper(request: pytest.FixtureRequest) -> _Keeper:
     keeper = request.config.pluginmanager.get_plugin("sandbox-keeper")
     assert isinstance(keeper, _Keeper)  # noqa: S101  registered by pytest_configure
     return keeper
+
+
+def _new_folder() -> Path:
+    """Make a temporary folder whose path is short enough for unix sockets below it."""
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    if len(str(folder)) > _LONGEST_FOLDER:
+        folder.rmdir()
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp"))
+    return folder
 
 
 def _wanted(item: pytest.Item) -> Sequence[str]:
