@@ -28,7 +28,7 @@ from fake_harness.api.wire import (
 )
 from fake_harness.errors import HarnessError, not_found
 from fake_harness.pipeline.plan import JsonObject
-from fake_harness.pipeline.templates import TemplateRef, expand_templates
+from fake_harness.pipeline.templates import expand_templates
 from fake_harness.store import entities
 from fake_harness.store.entities import (
     Entity,
@@ -36,8 +36,8 @@ from fake_harness.store.entities import (
     EntityKind,
     EntityPage,
     EntityQuery,
-    scoped_key,
 )
+from fake_harness.store.templates import stable, template_lookup, versions
 
 blueprint = Blueprint("templates", __name__)
 
@@ -55,11 +55,9 @@ def expand(connection: Connection, scope: Scope, pipeline_yaml: str) -> str:
     Raises:
         YamlInvalidError: a template does not exist or does not fit.
     """
-
-    def lookup(reference: TemplateRef) -> str | None:
-        found = _find(connection, scope, reference)
-        return None if found is None else found.yaml
-
+    lookup = template_lookup(
+        connection, account=scope.account, org=scope.org, project=scope.project
+    )
     return expand_templates(pipeline_yaml, lookup)
 
 
@@ -187,41 +185,18 @@ def _content(inner: JsonObject, source: str, *, stable: bool) -> EntityContent:
     return content(inner, yaml=source, stored={"stable": stable, "type": inner.get("type")})
 
 
-def _find(connection: Connection, scope: Scope, reference: TemplateRef) -> Entity | None:
-    key = scoped_key(
-        EntityKind.TEMPLATE,
-        reference.ref,
-        account=scope.account,
-        org=scope.org,
-        project=scope.project,
-        parent=reference.version,
-    )
-    if reference.version:
-        return entities.get(connection, key)
-    place = Scope(account=key.account, org=key.org, project=key.project)
-    versions = _versions(connection, place, key.identifier)
-    return next((version for version in versions if version.body.get("stable")), None)
-
-
 def _require(connection: Connection, scope: Scope, identifier: str, version: str) -> Entity:
+    key = scope.key(EntityKind.TEMPLATE, identifier, version)
     if version:
-        return entities.require(connection, scope.key(EntityKind.TEMPLATE, identifier, version))
-    versions = _versions(connection, scope, identifier)
-    for entity in versions:
-        if entity.body.get("stable"):
-            return entity
-    raise not_found("Template", identifier)
+        return entities.require(connection, key)
+    found = stable(connection, key)
+    if found is None:
+        raise not_found("Template", identifier)
+    return found
 
 
 def _versions(connection: Connection, scope: Scope, identifier: str) -> tuple[Entity, ...]:
-    query = EntityQuery(
-        kind=EntityKind.TEMPLATE,
-        account=scope.account,
-        org=scope.org,
-        project=scope.project,
-        identifiers=(identifier,),
-    )
-    return entities.list_all(connection, query)
+    return versions(connection, scope.key(EntityKind.TEMPLATE, identifier))
 
 
 def _unmark(connection: Connection, versions: tuple[Entity, ...]) -> None:

@@ -13,10 +13,12 @@ from fake_harness.errors import HarnessError
 from fake_harness.pipeline.compile import compile_pipeline
 from fake_harness.pipeline.inputs import merge_inputs
 from fake_harness.pipeline.plan import JsonObject, Plan
+from fake_harness.pipeline.templates import expand_templates
 from fake_harness.status import Status
 from fake_harness.store import entities, executions, node_executions
 from fake_harness.store.entities import EntityKey, EntityKind
 from fake_harness.store.executions import NewExecution
+from fake_harness.store.templates import template_lookup
 
 
 def _start(context: StepContext) -> Started:
@@ -66,7 +68,12 @@ def _compile(context: StepContext, key: EntityKey) -> Plan:
     entity = entities.require(context.connection, key)
     layers = [_input_set(context, key, name) for name in _input_sets(context.params)]
     own = _inputs_yaml(context.params)
-    return compile_pipeline(merge_inputs(entity.yaml, [*layers, *([own] if own else [])]))
+    merged = merge_inputs(entity.yaml, [*layers, *([own] if own else [])])
+    # Templates are those of the child's own scope, which need not be its parent's.
+    lookup = template_lookup(
+        context.connection, account=key.account, org=key.org, project=key.project
+    )
+    return compile_pipeline(expand_templates(merged, lookup))
 
 
 def _input_sets(params: JsonObject) -> list[str]:

@@ -303,6 +303,50 @@ def test_a_pipeline_stage_runs_another_pipeline_and_reads_its_outputs(
         assert "Pipeline [child]: boom" in str(engine.execution().failure)
 
 
+TEMPLATE = """
+template:
+  identifier: say
+  name: say
+  versionLabel: v1
+  type: Step
+  spec:
+    type: ShellScript
+    spec:
+      shell: Bash
+      onDelegate: true
+      source: {type: Inline, spec: {script: <+input>}}
+"""
+
+
+@pytest.mark.parametrize("version", ["v1", ""], ids=["named version", "stable version"])
+def test_templates_of_the_child_are_expanded(engine: EngineUnderTest, version: str) -> None:
+    body = {"stable": True}
+    engine.entity("template", "say", TEMPLATE, project="", parent="v1", body=body)
+    inputs = {"spec": {"source": {"type": "Inline", "spec": {"script": "from a template"}}}}
+    reference: dict[str, object] = {
+        "templateRef": "org.say",
+        "templateInputs": {"type": "ShellScript", **inputs},
+    }
+    if version:
+        reference["versionLabel"] = version
+    inner = {"step": {"identifier": "inner", "name": "inner", "template": reference}}
+    engine.entity("pipeline", "child", pipeline(**CHILD | {"stages": [custom("c", inner)]}))
+    engine.answers["s"] = {"outputVariables": {"X": "v1"}}
+    status = engine.run(pipeline(custom("a", shell("s")), child_stage(outputs=[])))
+    assert status == "SUCCEEDED", engine.execution().failure
+    assert engine.script("inner") == "from a template"
+
+
+def test_template_that_the_child_lacks_fails_the_stage(engine: EngineUnderTest) -> None:
+    inner = {"step": {"identifier": "i", "name": "i", "template": {"templateRef": "gone"}}}
+    engine.entity("pipeline", "child", pipeline(**CHILD | {"stages": [custom("c", inner)]}))
+    engine.answers["s"] = {"outputVariables": {"X": "v1"}}
+    assert engine.run(pipeline(custom("a", shell("s")), child_stage())) == "FAILED"
+    failure = str(engine.execution().failure)
+    assert "Pipeline [child]" in failure
+    assert "gone" in failure
+
+
 def test_aborting_the_parent_aborts_its_child(engine: EngineUnderTest) -> None:
     engine.entity("pipeline", "child", pipeline(**{**CHILD, "stages": [custom("c", approval())]}))
     engine.answers["s"] = {"outputVariables": {"X": "v1"}}
