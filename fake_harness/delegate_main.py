@@ -47,6 +47,7 @@ class DelegateAgent:
 
     def run(self) -> None:
         """Serve until stopped."""
+        self._settings.work_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._tasks_dir.mkdir(parents=True, exist_ok=True)
         self._register()
         self._adopt()

@@ -30,6 +30,9 @@ def main() -> None:
         return  # the delegate died before it handed the package over: nothing was begun
     (folder / "started").touch()
     signal.signal(signal.SIGTERM, _abort)
+    # A step's files are as on a build machine: an image made of them is run by other users.
+    # Nobody else reaches them here, because the work directory is its owner's alone.
+    os.umask(0o022)
     result = _run(handover, folder)
     write_whole(folder / "result.json", json.dumps(result.wire()))
     _end_group()

@@ -169,6 +169,7 @@ class Delegate:
                 env=environment,
                 stdout=log,
                 stderr=log,
+                umask=0o077,  # as the supervisor starts it
             )
 
     def kill(self) -> None:

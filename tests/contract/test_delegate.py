@@ -91,6 +91,15 @@ def test_a_failed_script_names_its_exit_code(
     assert manager.lines(task)[0] == "before"
 
 
+def test_files_of_a_step_can_be_read_by_the_user_of_an_image_made_of_them(
+    manager: FakeManager, delegate: Delegate, task: str
+) -> None:
+    manager.script(task, "umask 022 && touch before && umask 077\n")
+    manager.script(task, "umask")
+    assert manager.result(task)["status"] == "SUCCEEDED"
+    assert manager.lines(task) == ["0022"], "whatever the delegate itself was started with"
+
+
 def test_secret_values_reach_the_script_and_never_the_log_or_the_disk(
     manager: FakeManager, delegate: Delegate, tmp_path: Path, task: str
 ) -> None:
