@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import alb, engine, gateway, start
+from benchmarks import alb, engine, gateway, start, testing
 from benchmarks.report import Section, write
 from benchmarks.stand import Stand
 
@@ -27,6 +27,7 @@ def main() -> None:
         gateway.measure,
         alb.measure,
         engine.measure,
+        testing.measure,
     ]
     sections = []
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, Stand(Path(folder)) as stand:
