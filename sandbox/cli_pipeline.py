@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ from sandbox.executions import FINAL, StepRow, stage_rows, step_rows
 from sandbox.harness_client import HarnessClient
 from sandbox.harness_target import harness_client
 from sandbox.settings import load_settings
+
+LEVELS = 3
+"""A file's folder, and two above it, may hold its `templates`."""
 
 _scope_options = (
     click.option(
@@ -56,17 +60,36 @@ def pipeline() -> None:
 
 @pipeline.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--templates",
+    "folders",
+    multiple=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Folder of template files; may be repeated.",
+)
 @as_json
-def lint(files: tuple[Path, ...], json_: bool) -> None:
+def lint(files: tuple[Path, ...], folders: tuple[Path, ...], json_: bool) -> None:
     """Check pipeline FILES without starting anything.
 
     Every problem is named with its file, line and YAML path. Exits with 1 when one is an
-    error.
+    error. Templates are looked for among FILES, in --templates, and in the folder `templates`
+    beside or above a file: those of harness/pipelines/ci.yaml in harness/templates.
     """
     command = [sys.executable, "-W", "ignore", "-m", "fake_harness.lint_main"]
+    for folder in (*folders, *template_folders(files)):
+        command += ["--templates", str(folder)]
     if json_:
         command.append("--json")
     sys.exit(subprocess.run([*command, *map(str, files)], check=False).returncode)
+
+
+def template_folders(files: Iterable[Path]) -> list[Path]:
+    """Return the nearest `templates` folder of each file, at most two levels above it."""
+    found = []
+    for file in files:
+        places = [parent / "templates" for parent in file.absolute().parents[:LEVELS]]
+        found += [place for place in places if place.is_dir()][:1]
+    return list(dict.fromkeys(found))
 
 
 @pipeline.command()
