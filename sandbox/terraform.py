@@ -4,6 +4,7 @@ It never writes into the user's folders: a CLI configuration for a provider mirr
 the state directory and is named by `TF_CLI_CONFIG_FILE`.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -15,7 +16,8 @@ from sandbox.errors import DependencyError, SandboxError, UsageError, not_writab
 
 Line = Callable[[str], None]
 
-_REGISTRIES = ("registry.terraform.io", "registry.opentofu.org")
+_TERRAFORM_REGISTRY, _TOFU_REGISTRY = "registry.terraform.io", "registry.opentofu.org"
+_REGISTRIES = (_TERRAFORM_REGISTRY, _TOFU_REGISTRY)
 _PROVIDER = "hashicorp/aws"
 _PREFIXES = ("/opt", "/usr/local", "/usr/local/share", "/usr/share", "/srv", "/var/lib")
 
@@ -92,7 +94,8 @@ def write_cli_config(state_dir: Path, configured: Path | None, own: Path) -> Pat
     draft = path.with_name(f"terraform.tfrc.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft.write_text(f"{carried}\n{_installation(mirror)}".lstrip())
+        mirrors = [mirror, *_mirror_for_tofu(mirror, path.with_name("tofu-providers"))]
+        draft.write_text(f"{carried}\n{_installation(mirrors)}".lstrip())
         draft.replace(path)
     except OSError as error:
         raise not_writable(state_dir, error) from error
@@ -106,16 +109,43 @@ def _is_mirror(folder: Path) -> bool:
         return False  # a folder that may not be looked into
 
 
-def _installation(mirror: Path) -> str:
-    """Return the block; what the mirror holds is never looked for on the network."""
+def _mirror_for_tofu(mirror: Path, place: Path) -> list[Path]:
+    """Show a mirror's providers under the registry that OpenTofu means by the same names.
+
+    `hashicorp/aws` is `registry.terraform.io/hashicorp/aws` to Terraform, and
+    `registry.opentofu.org/hashicorp/aws` to OpenTofu, which serves the same releases.
+    Terraform and OpenTofu follow links only in the place of a package itself.
+    Source: OpenTofu CLI documentation, "Explicit Installation Method Configuration".
+
+    Returns:
+        `place`, where anything had to be shown.
+    """
+    source = mirror / _TERRAFORM_REGISTRY
+    packages = [*source.glob("*/*/*/*_*"), *source.glob("*/*/terraform-provider-*.zip")]
+    if (mirror / _TOFU_REGISTRY).is_dir() or not packages:
+        return []
+    for package in packages:
+        link = place / _TOFU_REGISTRY / package.relative_to(source)
+        link.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            link.symlink_to(package.resolve())
+    return [place]
+
+
+def _installation(mirrors: Sequence[Path]) -> str:
+    """Return the block; what the mirrors hold is never looked for on the network."""
     held = sorted(
         "/".join(path.relative_to(mirror).parts)
+        for mirror in mirrors
         for registry in _REGISTRIES
         for path in (mirror / registry).glob("*/*")
     )
-    return (
-        "provider_installation {\n"
+    blocks = "".join(
         f"  filesystem_mirror {{\n    path = {json.dumps(str(mirror))}\n  }}\n"
+        for mirror in mirrors
+    )
+    return (
+        f"provider_installation {{\n{blocks}"
         f"  direct {{\n    exclude = {json.dumps(held)}\n  }}\n"
         "}\n"
     )

@@ -1,12 +1,18 @@
 """Terraform and its providers are found, or their lack is explained."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from sandbox.errors import DependencyError, UsageError
-from sandbox.terraform import find_provider_mirror, find_terraform, write_cli_config
+from sandbox.terraform import (
+    Terraform,
+    find_provider_mirror,
+    find_terraform,
+    write_cli_config,
+)
 
 AWS = Path("registry.terraform.io/hashicorp/aws")
 
@@ -69,6 +75,75 @@ def test_mirrored_providers_are_never_asked_for_on_the_network(
     assert f"path = {json.dumps(str(mirror))}" in text
     held = ["registry.terraform.io/hashicorp/aws", "registry.terraform.io/hashicorp/random"]
     assert f"exclude = {json.dumps(held)}" in text
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        "5.100.0/linux_amd64/terraform-provider-aws_v5",
+        "terraform-provider-aws_5.100.0_linux_amd64.zip",
+    ],
+    ids=["unpacked", "packed"],
+)
+def test_tofu_finds_the_same_providers_under_its_own_registry(
+    tmp_path: Path, no_configuration: Path, package: str
+) -> None:
+    held = tmp_path / "mirror" / AWS / package
+    held.parent.mkdir(parents=True)
+    held.write_text("the provider")
+    for _ in range(2):  # repeating it is harmless
+        config = write_cli_config(tmp_path / "state", tmp_path / "mirror", no_configuration)
+    assert config is not None
+    shown = tmp_path / "state" / "tofu-providers"
+    found = shown / "registry.opentofu.org" / "hashicorp" / "aws" / package
+    assert found.read_text() == "the provider"
+    text = config.read_text()
+    assert f"path = {json.dumps(str(shown))}" in text
+    names = ["registry.opentofu.org/hashicorp/aws", "registry.terraform.io/hashicorp/aws"]
+    assert f"exclude = {json.dumps(names)}" in text
+
+
+def test_mirror_with_tofus_own_registry_needs_no_other(
+    tmp_path: Path, no_configuration: Path
+) -> None:
+    for registry in ("registry.terraform.io", "registry.opentofu.org"):
+        (tmp_path / "mirror" / registry / "hashicorp/aws/5.0.0/linux_amd64").mkdir(parents=True)
+    config = write_cli_config(tmp_path / "state", tmp_path / "mirror", no_configuration)
+    assert config is not None
+    assert config.read_text().count("filesystem_mirror") == 1
+
+
+def test_tofu_alone_runs_every_command(tmp_path: Path) -> None:
+    tofu = program(tmp_path / "bin", "tofu")
+    tofu.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/said\necho "{{}}"\n')
+    env = {"PATH": str(tmp_path / "bin")}
+    runner = Terraform(tmp_path, env=env, data_dir=tmp_path / "data", line=lambda _: None)
+    runner.init("-backend=false")
+    runner.apply()
+    assert runner.plan_is_empty()
+    assert runner.outputs() == {}
+    runner.destroy()
+    said = (tmp_path / "said").read_text().splitlines()
+    assert [row.split()[0] for row in said] == ["init", "apply", "plan", "output", "destroy"]
+
+
+@pytest.mark.skipif(shutil.which("tofu") is None, reason="OpenTofu (tofu) is not on PATH")
+def test_real_tofu_installs_the_provider_from_the_mirror(
+    tmp_path: Path, no_configuration: Path
+) -> None:
+    mirror = find_provider_mirror(None)
+    if mirror is None:
+        pytest.skip("there is no provider mirror on this machine")
+    config = write_cli_config(tmp_path / "state", mirror, no_configuration)
+    source = 'terraform {\n  required_providers {\n    aws = { source = "hashicorp/aws" }\n  }\n}'
+    (tmp_path / "main.tf").write_text(source)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "tofu").symlink_to(shutil.which("tofu") or "")
+    env = {"PATH": str(tmp_path / "bin"), "HOME": str(tmp_path)}
+    env["TF_CLI_CONFIG_FILE"] = str(config)
+    runner = Terraform(tmp_path, env=env, data_dir=tmp_path / "data", line=lambda _: None)
+    runner.init("-backend=false")
+    assert "registry.opentofu.org/hashicorp/aws" in (tmp_path / ".terraform.lock.hcl").read_text()
 
 
 def test_unwritable_state_directory_is_named(tmp_path: Path, no_configuration: Path) -> None:
