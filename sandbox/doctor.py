@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sandbox.aws.localstack.health import require_localstack
 from sandbox.errors import DependencyError, UsageError
 from sandbox.listening import port_holder
 from sandbox.settings import Settings, unknown_variables
@@ -41,6 +42,7 @@ def examine(settings: Settings, env: Mapping[str, str], *, running: bool) -> lis
         lambda: _envoy(settings),
         lambda: _caddy(env),
         lambda: _container_engine(settings, env),
+        *([lambda: _localstack(settings)] if settings.aws != "local" else []),
         lambda: _state_directory(settings),
         lambda: _disk(settings),
         lambda: _low_ports(settings),
@@ -127,6 +129,16 @@ def _container_engine(settings: Settings, env: Mapping[str, str]) -> Finding:
         return Finding(check="container engine", state="ok", detail=detail)
     mend = "Start Docker, or choose the other runtime: sandbox up --engine process."
     return Finding(check="container engine", state="missing", detail=detail, mend=mend)
+
+
+def _localstack(settings: Settings) -> Finding:
+    alone = settings.aws == "localstack-only"
+    try:
+        it = require_localstack(settings.localstack_url, alone=alone)
+    except DependencyError as error:
+        return Finding(check="LocalStack", state="missing", detail=error.message, mend=error.hint)
+    detail = f"{it.version} ({it.edition}) at {settings.localstack_url}"
+    return Finding(check="LocalStack", state="ok", detail=detail)
 
 
 def _state_directory(settings: Settings) -> Finding:

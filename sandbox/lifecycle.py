@@ -98,6 +98,7 @@ class Sandbox:
             ],
             "urls": {
                 "AWS endpoint": self.settings.aws_url,
+                **self._localstack_url(),
                 "Harness API": f"{self.settings.harness_url}/gateway",
                 "Harness console": self.settings.harness_url,
                 "Git": self.settings.git_url,
@@ -105,6 +106,10 @@ class Sandbox:
             },
             "load_balancers": self.load_balancers(),
         }
+
+    def _localstack_url(self) -> dict[str, str]:
+        behind = self.settings.aws == "localstack"
+        return {"LocalStack behind it": self.settings.localstack_url} if behind else {}
 
     def load_balancers(self) -> dict[str, Any]:
         """Return DNS names with the addresses and ports where they listen."""

@@ -6,6 +6,7 @@ The offset is stored after the lines: a crash in between repeats at most the lin
 import logging
 import threading
 from collections.abc import Sequence
+from http import HTTPStatus
 
 from sandbox.aws.ecs.containers import (
     ContainerDefinition,
@@ -86,6 +87,8 @@ class LogPump:
             try:
                 self._sink.put(target.region, target.group, stream, _events(page.lines))
             except AwsError as error:
+                if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
+                    return False  # the lines stay with the runtime, and are read again
                 # The awslogs driver drops what it cannot deliver; so does this.
                 log.warning(
                     "log_events_dropped",

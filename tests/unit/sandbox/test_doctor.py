@@ -41,6 +41,17 @@ def test_missing_programs_are_named_with_their_mend(settings: Settings, tmp_path
     assert all(missing.values())
 
 
+def test_localstack_is_looked_for_only_where_it_is_used(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    finding = found(Settings(home=tmp_path, aws="localstack", localstack_url=url), "LocalStack")
+    assert (finding.state, url in finding.detail) == ("missing", True)
+    assert "SANDBOX_LOCALSTACK_URL" in finding.mend
+    findings = examine(Settings(home=tmp_path), {"PATH": "/usr/bin"}, running=False)
+    assert "LocalStack" not in {f.check for f in findings}
+
+
 @pytest.mark.parametrize(
     ("says", "state"), [("v16.20.0", "missing"), ("v18.0.0", "ok"), ("v22.1.0", "ok")]
 )

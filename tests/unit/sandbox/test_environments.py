@@ -109,3 +109,13 @@ def test_named_profile_is_not_beaten_by_keys_in_the_shell() -> None:
     assert (seen["AWS_PROFILE"], seen["AWS_REGION"]) == ("prod", "eu-north-1")
     assert not {"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"} & set(seen)
     assert seen["AWS_CA_BUNDLE"] == "/etc/ca.pem"
+
+
+def test_localstack_alone_is_named_without_our_proxy_and_our_trust() -> None:
+    alone = SETTINGS.model_copy(
+        update={"aws": "localstack-only", "localstack_url": "http://127.0.0.1:4999"}
+    )
+    seen = switch(Target.LOCAL, alone).set
+    assert seen["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4999"
+    assert not {"HTTP_PROXY", "HTTPS_PROXY", "SSL_CERT_FILE"} & set(seen)
+    assert "127.0.0.1" in seen["NO_PROXY"]

@@ -111,3 +111,20 @@ def test_delegate_has_a_key_of_its_own(settings: Settings) -> None:
     spec = next(spec for spec in process_specs(settings, REAL) if spec.name == "delegate")
     assert spec.env["AWS_ACCESS_KEY_ID"] == DELEGATE_KEY_ID
     assert local_switch(settings, REAL).set["AWS_ACCESS_KEY_ID"] != DELEGATE_KEY_ID
+
+
+def test_licensed_localstack_alone_needs_no_aws_of_ours(tmp_path: Path) -> None:
+    alone = Settings(home=tmp_path, aws="localstack-only", localstack_url="http://127.0.0.1:4999/")
+    names = {spec.name for spec in process_specs(alone, REAL)}
+    assert names == {"harness", "engine", "delegate", "git"}
+    delegate = next(spec for spec in process_specs(alone, REAL) if spec.name == "delegate")
+    assert delegate.env["AWS_ENDPOINT_URL"] == "http://127.0.0.1:4999"
+
+
+@pytest.mark.parametrize("aws", ["local", "localstack"])
+def test_gateway_is_the_endpoint_with_a_localstack_behind_it_too(tmp_path: Path, aws: str) -> None:
+    settings = Settings.model_validate({"home": tmp_path, "aws": aws, "aws_port": 14566})
+    specs = {spec.name: spec for spec in process_specs(settings, REAL)}
+    assert {"aws", "envoy", "proxy"} <= set(specs)
+    assert specs["delegate"].env["AWS_ENDPOINT_URL"] == "http://127.0.0.1:14566"
+    assert specs["aws"].env["SANDBOX_AWS"] == aws

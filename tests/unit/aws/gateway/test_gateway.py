@@ -219,3 +219,63 @@ def test_loops_stop_in_reverse_order(moto: FakeMoto) -> None:
     gateway.start()
     gateway.stop()
     assert order == ["start a", "start b", "stop b", "stop a"]
+
+
+class FakeUpstream:
+    """Takes S3 and Logs; is down when told."""
+
+    def __init__(self) -> None:
+        self.status = "running"
+
+    def takes(self, service: str) -> bool:
+        if service in {"s3", "logs"} and self.status != "running":
+            raise AwsError("ServiceUnavailable", "LocalStack at URL does not answer", status=503)
+        return service in {"s3", "logs"}
+
+    def handle(self, _context: RequestContext, _request: WireRequest) -> WireResponse:
+        return WireResponse(status=200, headers={}, body=b"upstream")
+
+    def rows(self, known: Iterable[str]) -> dict[str, dict[str, str]]:
+        return {name: {"status": self.status, "by": "localstack"} for name in known if name == "s3"}
+
+    def health(self) -> dict[str, object]:
+        return {"url": "URL", "status": self.status}
+
+
+@pytest.fixture
+def upstream() -> FakeUpstream:
+    return FakeUpstream()
+
+
+@pytest.fixture
+def forwarding(moto: FakeMoto, upstream: FakeUpstream) -> Gateway:
+    return Gateway(
+        services={name: AwsService(name, {}) for name in ("ecs", "logs")},
+        moto=moto,
+        account_id="000000000000",
+        region="us-east-1",
+        upstream=upstream,
+    )
+
+
+@pytest.mark.parametrize(
+    ("service", "answer"), [("s3", b"upstream"), ("logs", b"upstream"), ("sqs", b"moto")]
+)
+def test_upstream_comes_first_for_what_it_takes(
+    forwarding: Gateway, service: str, answer: bytes
+) -> None:
+    assert call(forwarding, authorization=scope(service))[2] == answer
+
+
+def test_upstream_that_is_gone_is_an_error_and_shows_in_the_health(
+    forwarding: Gateway, upstream: FakeUpstream, moto: FakeMoto
+) -> None:
+    upstream.status = "unreachable"
+    status, _, body = call(forwarding, authorization=scope("s3"))
+    assert (status, b"<Code>ServiceUnavailable</Code>" in body) == (503, True)
+    assert moto.seen == []
+    page = json.loads(call(forwarding, "/_sandbox/health", method="GET")[2])
+    assert page["status"] == "degraded"
+    assert page["localstack"] == {"url": "URL", "status": "unreachable"}
+    assert page["services"]["s3"] == {"status": "unreachable", "by": "localstack"}
+    assert page["services"]["ecs"] == {"status": "running", "by": "sandbox"}
