@@ -24,7 +24,7 @@ from sandbox.settings import (
     started_settings,
     variable,
 )
-from sandbox.switch.memory import meant, switch_to
+from sandbox.switch.memory import lets_localstack_in, meant, switch_to
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -110,9 +110,9 @@ def cli() -> None:
 def up(timeout: int, aws: str | None, engine: str | None, json_: bool) -> None:
     """Start the sandbox and wait until every part is ready.
 
-    With `--aws localstack` the LocalStack at SANDBOX_LOCALSTACK_URL answers for what it has,
-    and the sandbox for the rest (ECS, ECR, load balancers, networks). `localstack-only` points
-    the tools at a licensed LocalStack alone.
+    With `--aws localstack`, or after `sandbox use localstack`, the LocalStack at
+    SANDBOX_LOCALSTACK_URL answers for what it has, and the sandbox for the rest (ECS, ECR, load
+    balancers, networks). `localstack-only` points the tools at a licensed LocalStack alone.
 
     Tasks run on Docker where a Docker-API engine answers, else as processes of this machine;
     `--engine` says which. The engine stays the same until `sandbox down`.
@@ -126,6 +126,8 @@ def up(timeout: int, aws: str | None, engine: str | None, json_: bool) -> None:
     from sandbox.lifecycle import Sandbox
 
     settings = load_settings()
+    if aws is None and lets_localstack_in(settings):
+        aws = "localstack"
     named = {"aws": aws, "engine": engine}
     chosen = {name: value for name, value in named.items() if value}
     sandbox = Sandbox(settings.model_copy(update=chosen))

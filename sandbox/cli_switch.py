@@ -12,7 +12,14 @@ from sandbox.errors import SandboxError, UsageError
 from sandbox.harness_client import HarnessClient
 from sandbox.harness_target import harness_client
 from sandbox.settings import Settings, adopt_environment, host_environment, load_settings
-from sandbox.switch.memory import Choice, meant, remember, remembered, switch_to
+from sandbox.switch.memory import (
+    Choice,
+    lets_localstack_in,
+    meant,
+    remember,
+    remembered,
+    switch_to,
+)
 from sandbox.switch.preflight.line import Line, Verdict
 
 _MEANING = {
@@ -71,6 +78,8 @@ def use(target: str | None, profile: str, region: str, json_: bool) -> None:
         )
         return
     _print_choice(choice, before, changed, gone)
+    if lets_localstack_in(settings):
+        _print_localstack(settings)
 
 
 def _print_choice(choice: Choice, before: Choice, changed: dict[str, str], gone: list[str]) -> None:
@@ -82,6 +91,13 @@ def _print_choice(choice: Choice, before: Choice, changed: dict[str, str], gone:
     terminal.out.print('For this shell: eval "$(sandbox env)" changes')
     rows = [*changed.items(), *((name, "(unset)") for name in gone)]
     terminal.print_table(("variable", "becomes"), rows)
+
+
+def _print_localstack(settings: Settings) -> None:
+    again = "sandbox down, then sandbox up," if settings.started_file.exists() else "sandbox up"
+    terminal.out.print(
+        f"{again} lets the LocalStack at {settings.localstack_url} answer for what it has."
+    )
 
 
 @click.command(short_help="Find what would stop the stack in a real account.")

@@ -9,7 +9,7 @@ from sandbox import stack
 from sandbox.environments import Switch, Target, switch
 from sandbox.errors import not_writable
 from sandbox.lifecycle import make_home
-from sandbox.settings import Settings
+from sandbox.settings import Settings, named_fields
 from sandbox.supervisor import write_private
 
 
@@ -50,6 +50,12 @@ def meant(settings: Settings, named: str | None) -> Choice:
     if named is None or named == kept.target:
         return kept
     return Choice(target=Target(named))
+
+
+def lets_localstack_in(settings: Settings) -> bool:
+    """Tell whether `sandbox up` has to, because of `sandbox use localstack` alone."""
+    chosen = remembered(settings).target is Target.LOCALSTACK
+    return chosen and settings.aws == "local" and "aws" not in named_fields()
 
 
 def switch_to(choice: Choice, settings: Settings, host_env: Mapping[str, str]) -> Switch:

@@ -8,7 +8,7 @@ from sandbox.environments import Target
 from sandbox.errors import DependencyError
 from sandbox.lifecycle import Sandbox
 from sandbox.settings import Settings
-from sandbox.switch.memory import Choice, meant, remember, remembered, switch_to
+from sandbox.switch.memory import Choice, lets_localstack_in, meant, remember, remembered, switch_to
 
 WORK = Choice(target=Target.AWS, profile="work", region="eu-west-1")
 
@@ -46,6 +46,18 @@ def test_a_named_target_keeps_the_remembered_profile_only_where_it_is_the_same(
 
 def test_aws_reads_no_provider_mirror_of_ours(settings: Settings) -> None:
     assert "TF_CLI_CONFIG_FILE" not in switch_to(WORK, settings, {}).set
+
+
+def test_up_lets_localstack_in_only_where_nothing_else_was_said(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SANDBOX_AWS", raising=False)
+    assert not lets_localstack_in(settings)
+    remember(settings, Choice(target=Target.LOCALSTACK))
+    assert lets_localstack_in(settings)
+    assert not lets_localstack_in(settings.model_copy(update={"aws": "localstack"}))
+    monkeypatch.setenv("SANDBOX_AWS", "local")
+    assert not lets_localstack_in(settings)
 
 
 def test_purge_forgets_the_choice(settings: Settings) -> None:
