@@ -20,7 +20,7 @@ def pull(client: docker.DockerClient, name: str, say: Say) -> None:
     """Fetch `name`.
 
     Args:
-        client: its timeout bounds the registry's silence: make it with `SILENCE_S`.
+        client: its timeout bounds the registry's first silence: make it with `SILENCE_S`.
         name: with its tag.
         say: gets lines of progress.
 
@@ -29,6 +29,7 @@ def pull(client: docker.DockerClient, name: str, say: Say) -> None:
         SandboxError: it answers, and refuses.
     """
     registry = registry_of(name)
+    _require_answer(client, name)
     try:
         for row in client.api.pull(name, stream=True, decode=True):
             if "error" in row:
@@ -42,13 +43,37 @@ def pull(client: docker.DockerClient, name: str, say: Say) -> None:
     except APIError as error:
         raise _failure(registry, name, str(error.explanation or error)) from error
     except (DockerException, RequestException) as error:
-        raise RegistryAwayError(f"{registry} is silent for more than {SILENCE_S} s") from error
+        raise RegistryAwayError(f"{registry} went away: {error}") from error
+
+
+def _require_answer(client: docker.DockerClient, name: str) -> None:
+    """Ask for the image's digest first: unlike a pull, that obeys the client's timeout.
+
+    A registry that says no has answered; the pull tells why.
+    """
+    registry = registry_of(name)
+    try:
+        client.images.get_registry_data(name)
+    except APIError as error:
+        failure = _failure(registry, name, str(error.explanation or error))
+        if isinstance(failure, RegistryAwayError) and not isinstance(error, NotFound):
+            raise failure from error
+    except (DockerException, RequestException) as error:
+        waited = f"{client.api.timeout} s"
+        raise RegistryAwayError(f"{registry} does not answer within {waited}") from error
 
 
 def _failure(registry: str, name: str, message: str) -> SandboxError:
     """Tell a registry that refuses from one that is away."""
     lowered = message.lower()
-    refused = ("toomanyrequests", "unauthorized", "denied", "manifest unknown", "no matching")
+    refused = (
+        "toomanyrequests",
+        "unauthorized",
+        "denied",
+        "manifest unknown",
+        "no matching",
+        "credentials",
+    )
     if any(word in lowered for word in refused):
         return SandboxError(
             f"{name}: {registry} answers: {message}",

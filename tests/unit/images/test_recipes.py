@@ -111,6 +111,7 @@ def test_a_missing_mmdebstrap_says_how_to_install_it(tmp_path: Path) -> None:
         ("net/http: request canceled while waiting for connection", True),
         ("toomanyrequests: You have reached your pull rate limit.", False),
         ("unauthorized: authentication required", False),
+        ('Get "http://127.0.0.1:5000/v2/app/manifests/1": no basic auth credentials', False),
     ],
 )
 def test_a_registry_that_refuses_is_told_from_one_that_is_away(message: str, is_away: bool) -> None:
