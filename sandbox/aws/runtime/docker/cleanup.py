@@ -10,6 +10,7 @@ from sandbox.aws.runtime.docker import labels
 from sandbox.aws.runtime.docker.engine import Client, EngineError, NotFoundError, connect
 from sandbox.aws.runtime.docker.holder import IMAGE
 from sandbox.aws.runtime.docker.labels import find_owner
+from sandbox.aws.runtime.docker.network import remove_networks
 from sandbox.aws.runtime.docker.runtime import remove_container
 
 STOP_TIMEOUT_S = 5
@@ -60,8 +61,7 @@ def remove_everything(root: Path, environment: Mapping[str, str]) -> None:
         rows = client.containers(all=True, filters=owner.filters())
         for row in sorted(rows, key=_is_holder):
             remove_container(client, row["Id"])
-        for network in client.networks(filters=owner.filters()):
-            client.remove_network(network["Id"])
+        remove_networks(client, owner)
         _remove_holder_image(client)
     finally:
         client.close()

@@ -1,9 +1,15 @@
-"""The bridge network of one sandbox: found by label or made; whether this host can reach it."""
+"""The bridge network of one sandbox: found or made, and where this process is on it.
+
+On Linux this host has the bridge's own address. A gateway that is itself a container of the
+engine joins the network. Otherwise (an engine in a virtual machine, or far away) it is not on
+the network, and containers cannot be reached by their addresses.
+"""
 
 import ipaddress
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import cast
 
 from sandbox.aws.runtime.docker.engine import Client, EngineError, NotFoundError, explanation
@@ -11,8 +17,9 @@ from sandbox.aws.runtime.docker.labels import Owner
 from sandbox.errors import DependencyError
 from sandbox.types import JsonObject
 
+_CONTAINER_MARK = Path("/.dockerenv")
 HOST_NAME = "host.docker.internal"
-"""How a container calls the machine that runs it, where it cannot use the bridge's address."""
+"""How a container calls the machine of its engine, where this process is not on its network."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,21 +28,8 @@ class Network:
 
     id: str
     subnet: ipaddress.IPv4Network
-    gateway: str
-    """The bridge's own address, which containers reach the host by."""
-
-    @property
-    def is_on_this_host(self) -> bool:
-        """Tell whether the bridge is this machine's own, so that containers can be reached.
-
-        They cannot where the engine runs in a virtual machine or elsewhere.
-        """
-        with socket.socket() as probe:
-            try:
-                probe.bind((self.gateway, 0))
-            except OSError:
-                return False
-        return True
+    own_address: str
+    """This process's address on the network; empty where it is not on it."""
 
 
 def ensure_network(client: Client, owner: Owner) -> Network:
@@ -46,7 +40,7 @@ def ensure_network(client: Client, owner: Owner) -> Network:
 
     """
     try:
-        return _network(client.inspect_network(owner.network_name))
+        return _network(client, client.inspect_network(owner.network_name))
     except NotFoundError:
         pass
     try:
@@ -58,13 +52,57 @@ def ensure_network(client: Client, owner: Owner) -> Network:
             f"The Docker engine makes no network for tasks: {explanation(error)}",
             hint="`docker network ls` shows what takes its address ranges; remove what is unused.",
         ) from error
-    return _network(client.inspect_network(owner.network_name))
+    return _network(client, client.inspect_network(owner.network_name))
 
 
-def _network(document: JsonObject) -> Network:
+def remove_networks(client: Client, owner: Owner) -> None:
+    """Remove the sandbox's network from whoever is still on it, and then itself."""
+    for row in client.networks(filters=owner.filters()):
+        for member in client.inspect_network(row["Id"]).get("Containers") or ():
+            client.disconnect_container_from_network(member, row["Id"], force=True)
+        client.remove_network(row["Id"])
+
+
+def own_container(client: Client, hostname: str, mark: Path = _CONTAINER_MARK) -> str:
+    """Return the id of the engine's container in which this process runs, or nothing."""
+    if not mark.exists():
+        return ""
+    try:
+        found = str(client.inspect_container(hostname)["Id"])
+    except NotFoundError:
+        return ""
+    # A container of another engine may bear the name of one of this engine's.
+    return found if found.startswith(hostname) else ""
+
+
+def _network(client: Client, document: JsonObject) -> Network:
     settings = cast("Mapping[str, list[Mapping[str, str]]]", document["IPAM"])["Config"]
     (first, *_) = [c for c in settings if ":" not in c["Subnet"]]
     subnet = ipaddress.IPv4Network(first["Subnet"])
-    return Network(
-        id=str(document["Id"]), subnet=subnet, gateway=first.get("Gateway") or str(subnet[1])
-    )
+    gateway = first.get("Gateway") or str(subnet[1])
+    own = gateway if _is_here(gateway) else _joined(client, str(document["Name"]))
+    return Network(id=str(document["Id"]), subnet=subnet, own_address=own)
+
+
+def _is_here(address: str) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
+def _joined(client: Client, network: str) -> str:
+    """Put the container in which this process runs on the network; return its address there."""
+    container = own_container(client, socket.gethostname())
+    if not container:
+        return ""
+    if network not in _networks_of(client, container):
+        client.connect_container_to_network(container, network)
+    return str(_networks_of(client, container)[network]["IPAddress"])
+
+
+def _networks_of(client: Client, container: str) -> Mapping[str, Mapping[str, object]]:
+    settings = client.inspect_container(container)["NetworkSettings"]
+    return cast("Mapping[str, Mapping[str, object]]", settings["Networks"])

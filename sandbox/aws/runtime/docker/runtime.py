@@ -78,15 +78,15 @@ class DockerRuntime:
         self._owner = owner
         self._images = EngineImages(client, images, registry)
         self._network = ensure_network(client, owner)
-        direct = self._network.is_on_this_host if reaches_containers is None else reaches_containers
-        # Beyond the bridge the engine knows the way to its host; on it, its address is the way.
-        host = self._network.gateway if self._network.is_on_this_host else "host-gateway"
+        own = self._network.own_address
+        direct = bool(own) if reaches_containers is None else reaches_containers
         self._place = documents.Place(
             owner=owner,
             network=owner.network_name,
             cpus=describe(client).cpus,
             publishes=not direct,
-            extra_hosts=(f"{HOST_NAME}:{host}",),
+            # An engine that is elsewhere knows the way to the host that its users mean.
+            extra_hosts=(f"{HOST_NAME}:{own or 'host-gateway'}",),
         )
         self._logs = LogFiles(client, root / "logs")
         self._lock = threading.Lock()
@@ -96,15 +96,14 @@ class DockerRuntime:
 
     def endpoint(self, port: int) -> str:
         """Return the URL by which tasks reach this host's `port`; see `forwarder`."""
-        is_here = self._network.is_on_this_host
-        return f"http://{self._network.gateway if is_here else HOST_NAME}:{port}"
+        return f"http://{self._network.own_address or HOST_NAME}:{port}"
 
     def forwarder(self, port: int) -> Forwarder | None:
         """Return what opens 127.0.0.1:`port` to the tasks; None where the engine does that."""
-        if not self._network.is_on_this_host:
+        if not self._network.own_address:
             return None
         return Forwarder(
-            listen=(self._network.gateway, port),
+            listen=(self._network.own_address, port),
             target=("127.0.0.1", port),
             allowed=self._network.subnet,
         )
