@@ -1,10 +1,10 @@
 """The local AWS as `forkserver` runs it: the real gateway over a fresh state for each test."""
 
 import importlib
+import re
 import shutil
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,16 @@ from werkzeug.test import Client  # noqa: E402
 from sandbox.aws.ca import CertificateAuthority  # noqa: E402
 from sandbox.aws.composition import build_gateway  # noqa: E402
 from sandbox.aws.elbv2 import xds  # noqa: E402
-from sandbox.aws.runtime.fake import FakeMachine, FakeRuntime, Program  # noqa: E402
-from sandbox.aws.runtime.port import HealthStatus, TaskObservation, TaskSpec  # noqa: E402
+from sandbox.aws.runtime.fake import FakeRuntime, Program  # noqa: E402
+from sandbox.aws.runtime.port import HealthStatus  # noqa: E402
 from sandbox.settings import Settings  # noqa: E402
 from sandbox.testing.forkserver import Json  # noqa: E402
 from sandbox.testing.recorder import Recorder  # noqa: E402
+from sandbox.testing.targets import PretendEnvoy, StandingRuntime  # noqa: E402
 from sandbox.testing.web import serve  # noqa: E402
 
 _ANY_MESSAGE = "envoy.service.discovery.v3.DeltaDiscoveryRequest"
+_GROUP_ARN = re.compile("<TargetGroupArn>([^<]+)</TargetGroupArn>")
 _WARM_UPS = (
     ("ec2", "Action=DescribeSubnets&Version=2016-11-15"),
     ("iam", "Action=ListRoles&Version=2010-05-08"),
@@ -40,22 +42,6 @@ _WARM_UPS = (
     ("kms", "TrentService.ListKeys"),
 )
 """Service and what is asked of it: its modules and its region are then there in every life."""
-
-
-class RememberingRuntime(FakeRuntime):
-    """The fake, which also remembers what it was told to run after it is gone."""
-
-    def __init__(self) -> None:
-        super().__init__(FakeMachine())
-        self.told: list[dict[str, Any]] = []
-
-    def create_task(self, spec: TaskSpec) -> TaskObservation:
-        """See the port."""
-        with self.machine.lock:
-            if spec.task_arn not in self.machine.tasks:
-                task = {"taskArn": spec.task_arn, "cluster": spec.cluster, "family": spec.family}
-                self.told += [{**task, **asdict(container)} for container in spec.containers]
-            return super().create_task(spec)
 
 
 class AwsServer:
@@ -75,16 +61,19 @@ class AwsServer:
             partial(self._ask, *warm_up) for warm_up in _WARM_UPS
         ]
         self._recorder: Recorder | None = None
-        self._runtime: RememberingRuntime | None = None
+        self._runtime: StandingRuntime | None = None
 
     def prepare(self, home: Path, wish: Json) -> None:
         """Build the gateway anew, and start its loops: they find nothing to do."""
         settings = self._settings(home, wish["runtime"], time_scale=wish["timeScale"])
         shutil.copytree(self._ca_dir, settings.ca_dir)
         if wish["runtime"] == "fake":
-            self._runtime = RememberingRuntime()
+            self._runtime = StandingRuntime()
         gateway = build_gateway(settings, runtime=self._runtime)
         self._recorder = Recorder(gateway, settings.region)
+        if self._runtime is not None:
+            groups = partial(_target_groups, Client(gateway), self._recorder)
+            PretendEnvoy(settings, self._runtime, groups).start()
         gateway.start()
 
     def start(self, listener: socket.socket) -> None:
@@ -132,6 +121,21 @@ class AwsServer:
             self._rehearsal.post("/", headers=headers, data="{}", content_type=kind)
 
 
+def _target_groups(client: Client, recorder: Recorder) -> list[str]:
+    """Return the ARNs of all target groups, in the regions where somebody called."""
+    found: list[str] = []
+    for region in {call["region"] for call in recorder.calls() if call["service"] == "elbv2"}:
+        scope = f"Credential=HEALTH/20260101/{region}/elasticloadbalancing/aws4_request"
+        answer = client.post(
+            "/",
+            headers={"Authorization": f"AWS4-HMAC-SHA256 {scope}"},
+            data="Action=DescribeTargetGroups&Version=2015-12-01",
+            content_type="application/x-www-form-urlencoded",
+        )
+        found += _GROUP_ARN.findall(answer.get_data(as_text=True))
+    return found
+
+
 def _script(runtime: FakeRuntime, arguments: Json) -> object:
     program = dict(arguments["program"])
     program["stdout"] = tuple(program.get("stdout", ()))
@@ -157,12 +161,12 @@ def _write_log(runtime: FakeRuntime, arguments: Json) -> object:
     return None
 
 
-def _containers(runtime: RememberingRuntime, _arguments: Json) -> object:
+def _containers(runtime: StandingRuntime, _arguments: Json) -> object:
     with runtime.machine.lock:
         return list(runtime.told)
 
 
-_STEERING: dict[str, Callable[[RememberingRuntime, Json], object]] = {
+_STEERING: dict[str, Callable[[StandingRuntime, Json], object]] = {
     "script": _script,
     "exit": _exit,
     "setHealth": _set_health,

@@ -184,6 +184,118 @@ def test_waits_are_short(harness):
     harness.run("p").assert_steps("w")
 """
 
+BALANCED = """
+import time
+
+import pytest
+
+@pytest.fixture
+def web(aws):
+    ec2, elb, ecs = (aws.client(name) for name in ("ec2", "elbv2", "ecs"))
+    subnets = ec2.describe_subnets()["Subnets"][:2]
+    ids = [row["SubnetId"] for row in subnets]
+    group = elb.create_target_group(
+        Name="web", Protocol="HTTP", Port=80, TargetType="ip", VpcId=subnets[0]["VpcId"]
+    )["TargetGroups"][0]["TargetGroupArn"]
+    balancer = elb.create_load_balancer(Name="web", Subnets=ids)["LoadBalancers"][0]
+    elb.create_listener(
+        LoadBalancerArn=balancer["LoadBalancerArn"], Protocol="HTTP", Port=80,
+        DefaultActions=[{"Type": "forward", "TargetGroupArn": group}],
+    )
+    ecs.create_cluster(clusterName="c")
+    container = {"name": "web", "image": "web:1", "portMappings": [{"containerPort": 80}]}
+    ecs.register_task_definition(
+        family="web", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256",
+        memory="512", containerDefinitions=[container],
+    )
+    ecs.create_service(
+        cluster="c", serviceName="web", taskDefinition="web", desiredCount=2,
+        launchType="FARGATE", networkConfiguration={"awsvpcConfiguration": {"subnets": ids}},
+        loadBalancers=[{"targetGroupArn": group, "containerName": "web", "containerPort": 80}],
+    )
+    return lambda: [
+        row["TargetHealth"]["State"]
+        for row in elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
+    ]
+
+def test_a_balanced_service_becomes_steady(web, aws):
+    wait = {"Delay": 1, "MaxAttempts": 20}
+    ecs = aws.client("ecs")
+    ecs.get_waiter("services_stable").wait(cluster="c", services=["web"], WaiterConfig=wait)
+    assert web() == ["healthy", "healthy"]
+
+@pytest.fixture
+def sick(sandbox):
+    sandbox.script_image("web:1", health="UNHEALTHY")
+
+def test_an_unhealthy_image_does_not(sick, web, sandbox):
+    deadline = time.monotonic() + 20
+    while "unhealthy" not in web() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "unhealthy" in web()
+    assert "healthy" not in web()
+"""
+
+PROCESSES = """
+import hashlib
+import subprocess
+import sys
+import time
+
+import pytest
+import requests
+from own_images import make_image
+
+MARK = "time.sleep(613)"
+
+def processes():
+    return subprocess.run(["ps", "axww"], capture_output=True, text=True).stdout
+
+def push(sandbox, aws, built):
+    ecr = aws.client("ecr")
+    uri = ecr.create_repository(repositoryName="app")["repository"]["repositoryUri"]
+    (login,) = ecr.get_authorization_token()["authorizationData"]
+    headers = {"Authorization": "Basic " + login["authorizationToken"]}
+    for body in (built.config, *(layer.path.read_bytes() for layer in built.layers)):
+        url = f"{sandbox.url}/v2/app/blobs/uploads/?digest=sha256:{hashlib.sha256(body).hexdigest()}"
+        requests.post(url, data=body, headers=headers).raise_for_status()
+    kind = {"Content-Type": "application/vnd.oci.image.manifest.v1+json"}
+    url = f"{sandbox.url}/v2/app/manifests/v1"
+    requests.put(url, data=built.manifest, headers=headers | kind).raise_for_status()
+    return f"{uri}:v1"
+
+@pytest.mark.sandbox(runtime="process")
+def test_a_task_is_a_real_process(sandbox, aws, tmp_path):
+    image = push(sandbox, aws, make_image(tmp_path / "image"))
+    ecs, ec2 = aws.client("ecs"), aws.client("ec2")
+    ecs.create_cluster(clusterName="c")
+    command = [sys.executable, "-c", f"import time; {MARK}"]
+    role = aws.client("iam").create_role(RoleName="pull", AssumeRolePolicyDocument="{}")["Role"]
+    ecs.register_task_definition(
+        family="app", networkMode="awsvpc", requiresCompatibilities=["FARGATE"], cpu="256",
+        memory="512", executionRoleArn=role["Arn"],
+        containerDefinitions=[{"name": "a", "image": image, "command": command}],
+    )
+    subnets = [ec2.describe_subnets()["Subnets"][0]["SubnetId"]]
+    (task,) = ecs.run_task(
+        cluster="c", taskDefinition="app", launchType="FARGATE",
+        networkConfiguration={"awsvpcConfiguration": {"subnets": subnets}},
+    )["tasks"]
+    waiter = ecs.get_waiter("tasks_running")
+    arns = [task["taskArn"]]
+    waiter.wait(cluster="c", tasks=arns, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    assert MARK in processes()
+
+def test_it_is_gone_with_its_test(sandbox):
+    assert sandbox.wish.runtime == "fake"
+    assert MARK not in processes()
+
+@pytest.mark.sandbox(runtime="process")
+def test_the_fake_is_not_there_to_be_scripted(sandbox):
+    with pytest.raises(Exception, match="needs the fake runtime"):
+        sandbox.script_image("app", exit_code=1)
+"""
+
 
 def test_each_test_has_an_account_of_its_own(tmp_path: Path) -> None:
     outcome = pytest_run(write(tmp_path, test_all=ISOLATION), "-W", "error", AWS_PROFILE="nobody")
@@ -199,6 +311,18 @@ def test_calls_are_recorded(tmp_path: Path) -> None:
 def test_runs_tell_what_happened(tmp_path: Path) -> None:
     outcome = pytest_run(write(tmp_path, test_runs=HELLO + RUNS))
     assert outcome.code == 0, outcome.output
+
+
+def test_load_balanced_services_become_steady(tmp_path: Path) -> None:
+    outcome = pytest_run(write(tmp_path, test_balanced=BALANCED))
+    assert outcome.code == 0, outcome.output
+
+
+def test_tasks_may_be_real_processes(tmp_path: Path) -> None:
+    beside = str(Path(__file__).parent)
+    outcome = pytest_run(write(tmp_path, test_processes=PROCESSES), PYTHONPATH=beside)
+    assert outcome.code == 0, outcome.output
+    assert len(outcome.tests) == 3
 
 
 def test_failures_say_why(tmp_path: Path) -> None:
