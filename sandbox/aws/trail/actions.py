@@ -224,11 +224,19 @@ Unverified: those of `logs` and `ecr`. ECR's own guide shows layer uploads in a 
 only the image as a whole is an event, so that one push does not hide a day's history."""
 
 
+_READING = ("Describe", "List", "Get", "Head", "BatchGet", "Lookup", "Search", "Simulate")
+
+
 def is_data_event(service: str, operation: str, parameters: Mapping[str, object]) -> bool:
     """Tell whether a call is a data event: no part of the event history."""
     if service == "s3" and ("Key" in parameters or operation == "DeleteObjects"):
         return True
     return operation in DATA_EVENTS.get(service, ())
+
+
+def is_read_only(operation: str) -> bool:
+    """Tell whether CloudTrail calls an operation a read. Unverified: by its verb alone."""
+    return operation.startswith(_READING) or operation == "Decrypt"
 
 
 def iam_actions(service: str, operation: str, parameters: Mapping[str, object]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from moto.core.parse import PROTOCOL_PARSERS
 from moto.core.utils import get_service_model
 from werkzeug.datastructures import Headers
 
+from sandbox.aws.trail.actions import is_data_event, is_read_only
 from sandbox.aws.wire import WireRequest, WireResponse, form_parameters
 from sandbox.types import JsonObject
 
@@ -64,11 +65,15 @@ def read_call(service: str, request: WireRequest, answer: WireResponse) -> Call:
     if model is None:
         name = _named(request)
         return Call(service=service, operation=name, error_code=code, error_message=message)
+    parameters = _parameters(model, request)
+    # Nobody shows what a read or a data event answered.
+    is_plain = bool(code) or is_read_only(model.name)
+    is_plain = is_plain or is_data_event(service, model.name, parameters)
     return Call(
         service=service,
         operation=model.name,
-        parameters=_parameters(model, request),
-        result=_NOTHING if code else _result(model, request, answer),
+        parameters=parameters,
+        result=_NOTHING if is_plain else _result(model, request, answer),
         error_code=code,
         error_message=message,
         model=model,
@@ -218,7 +223,7 @@ def _parse(
         parser.parse(
             {
                 "body": request.body,
-                "headers": Headers(dict(request.headers)),
+                "headers": cast("Headers", request.headers),  # read by name in any case, too
                 "method": request.method,
                 "url_params": dict(labels),
                 "url_path": request.path,

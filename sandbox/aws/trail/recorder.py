@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sandbox.aws.trail.actions import is_data_event
+from sandbox.aws.trail.actions import is_data_event, is_read_only
 from sandbox.aws.trail.callers import Caller, Callers
 from sandbox.aws.trail.calls import Call, read_call
 from sandbox.aws.trail.grants import NamedResource, Scope, grants_of, named_resources
@@ -22,7 +22,6 @@ from sandbox.aws.trail.records import (
     Circumstances,
     event_record,
     event_source,
-    is_read_only,
     resource_name,
     resource_type,
 )
@@ -66,11 +65,9 @@ class Recorder:
         self._store = store
         self._callers = callers
         self._roles_of = roles_of
-        self._queue: deque[Passed] = deque(maxlen=LONGEST_QUEUE)
+        self._queue: deque[Passed | threading.Event] = deque(maxlen=LONGEST_QUEUE)
         self._wanted = threading.Event()
         self._stopping = threading.Event()
-        self._written = threading.Condition()
-        self._noted = self._done = 0
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -84,6 +81,7 @@ class Recorder:
         self._wanted.set()
         if self._thread is not None:
             self._thread.join()
+            self._thread = None
         self._drain()
 
     def note(self, passed: Passed) -> None:
@@ -93,17 +91,16 @@ class Recorder:
         if len(passed.answer.body) > LARGEST_BODY:
             passed = replace(passed, answer=replace(passed.answer, body=b""))
         self._queue.append(passed)
-        self._noted += 1
 
     def flush(self) -> None:
         """Wait until everything noted so far is written."""
         if self._thread is None:
             self._drain()
             return
-        wanted = self._noted
+        reached = threading.Event()
+        self._queue.append(reached)
         self._wanted.set()
-        with self._written:
-            self._written.wait_for(lambda: self._done >= wanted or not self._queue, FLUSH_S)
+        reached.wait(FLUSH_S)
 
     def _loop(self) -> None:
         while not self._stopping.is_set():
@@ -117,19 +114,21 @@ class Recorder:
 
     def _drain(self) -> None:
         while self._queue:
-            noted = self._noted
-            batch: list[Passed] = []
-            while self._queue and len(batch) < BATCH:
-                batch.append(self._queue.popleft())
-            events: list[Event] = []
-            permissions: Counter[Permission] = Counter()
-            for passed in batch:
-                self._read(passed, events, permissions)
-            counted = [replace(one, calls=number) for one, number in permissions.items()]
-            self._store.write(events, counted)
-            with self._written:
-                self._done = noted if not self._queue else self._done + len(batch)
-                self._written.notify_all()
+            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            try:
+                self._write([one for one in batch if isinstance(one, Passed)])
+            finally:
+                for one in batch:
+                    if isinstance(one, threading.Event):
+                        one.set()
+
+    def _write(self, batch: Sequence[Passed]) -> None:
+        events: list[Event] = []
+        permissions: Counter[Permission] = Counter()
+        for passed in batch:
+            self._read(passed, events, permissions)
+        counted = [replace(one, calls=number) for one, number in permissions.items()]
+        self._store.write(events, counted)
 
     def _read(self, passed: Passed, events: list[Event], permissions: Counter[Permission]) -> None:
         try:

@@ -12,7 +12,7 @@ from typing import Any
 
 from botocore.model import Shape
 
-from sandbox.aws.trail.actions import PREFIXES
+from sandbox.aws.trail.actions import PREFIXES, is_read_only
 from sandbox.aws.trail.callers import Caller, user_identity
 from sandbox.aws.trail.calls import Call
 from sandbox.aws.trail.grants import NamedResource
@@ -132,12 +132,6 @@ def event_source(service: str) -> str:
     if service == "cloudwatch":
         return "monitoring.amazonaws.com"
     return f"{PREFIXES.get(service, service)}.amazonaws.com"
-
-
-def is_read_only(operation: str) -> bool:
-    """Tell whether CloudTrail calls an operation a read. Unverified: by its verb alone."""
-    verbs = ("Describe", "List", "Get", "Head", "BatchGet", "Lookup", "Search", "Simulate")
-    return operation.startswith(verbs) or operation in {"Decrypt", "BatchCheckLayerAvailability"}
 
 
 def resource_type(resource: NamedResource) -> str:
