@@ -102,7 +102,7 @@ class Sandbox:
                 "Harness API": f"{self.settings.harness_url}/gateway",
                 "Harness console": self.settings.harness_url,
                 "Git": self.settings.git_url,
-                "Forward proxy": self.settings.proxy_url,
+                **self._proxy_url(),
             },
             "load_balancers": self.load_balancers(),
         }
@@ -110,6 +110,10 @@ class Sandbox:
     def _localstack_url(self) -> dict[str, str]:
         behind = self.settings.aws == "localstack"
         return {"LocalStack behind it": self.settings.localstack_url} if behind else {}
+
+    def _proxy_url(self) -> dict[str, str]:
+        alone = self.settings.aws == "localstack-only"
+        return {} if alone else {"Forward proxy": self.settings.proxy_url}
 
     def load_balancers(self) -> dict[str, Any]:
         """Return DNS names with the addresses and ports where they listen."""

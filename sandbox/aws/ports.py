@@ -78,8 +78,30 @@ class LogSink(Protocol):
     def create_group(self, region: str, group: str) -> None:
         """Create the group (`awslogs-create-group`); existing is fine."""
 
-    def put(self, region: str, group: str, stream: str, events: Sequence[LogEvent]) -> None:
+    def offset(self, region: str, group: str, stream: str) -> int:
+        """Return the `cursor` of the last put into the stream, 0 where none is known.
+
+        Called once for each container that ran before a start.
+        """
+
+    def put(
+        self,
+        region: str,
+        group: str,
+        stream: str,
+        events: Sequence[LogEvent],
+        *,
+        cursor: int = 0,
+    ) -> None:
         """Append events durably, creating the stream when it is missing.
+
+        Args:
+            region: where the group is.
+            group: its name.
+            stream: the stream's name.
+            events: in the order in which they were written.
+            cursor: where their source is read on, kept in the same transaction: a put that
+                repeats one is a no-op. 0 where the source has no such place.
 
         Raises:
             AwsError: ResourceNotFoundException when the group does not exist.

@@ -107,6 +107,7 @@ class FakeImages:
 class FakeLogs:
     groups: set[str] = field(default_factory=set)
     streams: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    cursors: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def group_exists(self, region: str, group: str) -> bool:
         return group in self.groups
@@ -114,11 +115,23 @@ class FakeLogs:
     def create_group(self, region: str, group: str) -> None:
         self.groups.add(group)
 
-    def put(self, region: str, group: str, stream: str, events: Sequence[LogEvent]) -> None:
+    def offset(self, region: str, group: str, stream: str) -> int:
+        return self.cursors.get((group, stream), 0)
+
+    def put(
+        self,
+        region: str,
+        group: str,
+        stream: str,
+        events: Sequence[LogEvent],
+        *,
+        cursor: int = 0,
+    ) -> None:
         if group not in self.groups:
             raise AwsError("ResourceNotFoundException", "The specified log group does not exist.")
         lines = self.streams.setdefault((group, stream), [])
         lines.extend(event.message for event in events)
+        self.cursors[group, stream] = cursor
 
 
 @dataclass

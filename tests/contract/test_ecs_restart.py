@@ -17,7 +17,9 @@ from ecs_sandbox import (
     web_definition,
 )
 
+from sandbox.aws.ecs.records import LogCursor
 from sandbox.aws.runtime.fake import FakeRuntime
+from sandbox.aws.store import RecordStore
 
 LOGS = {
     "logDriver": "awslogs",
@@ -82,6 +84,26 @@ def test_running_tasks_are_adopted(tmp_path: Path) -> None:
         assert running(ecs) == before
         assert service(ecs)["events"] == events
         assert world.machine.starts == starts
+
+
+def test_lines_that_were_put_before_the_kill_are_not_put_again(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    with world.plane() as plane, serve(plane) as url:
+        ecs: Any = ecs_client(url)
+        create_service(ecs)
+        eventually(lambda: is_steady(ecs))
+        arn = ecs.list_tasks(cluster="dev")["taskArns"][0]
+        world.runtime.write_log(arn, "web", ["once"])
+        stream = ("/ecs/web", f"ecs/web/{arn.rpartition('/')[2]}")
+        eventually(lambda: world.logs.streams.get(stream) == ["once"])
+    # What a kill between the put and the stored offset leaves behind.
+    store = RecordStore(world.state_dir / "records.db")
+    store.table("ecs_log_cursor", LogCursor).delete(f"{arn}/web")
+    store.close()
+    world.runtime.write_log(arn, "web", ["then"])
+    with world.plane():
+        eventually(lambda: "then" in world.logs.streams[stream])
+    assert world.logs.streams[stream] == ["once", "then"]
 
 
 def test_vanished_task_is_stopped_and_replaced(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Carries containers' output to their log streams, from a stored offset; it schedules nothing.
 
-The offset is stored after the lines: a crash in between repeats at most the lines of one page.
+The offset is stored after the lines. A crash in between repeats none, because the sink keeps
+the offset with the lines and is asked for it once, for each container that ran before a start.
 """
 
 import logging
@@ -34,6 +35,10 @@ class LogPump:
         self._sink = sink
         self._lock = threading.Lock()
         self._stopping = threading.Event()
+        self._unsure = {
+            _key(task, c.name) for task in state.active_tasks() for c in task.containers
+        }
+        """Containers whose stored offset may be behind what the sink has."""
         self._thread = threading.Thread(target=self._run, name="ecs-logs", daemon=True)
 
     def start(self) -> None:
@@ -76,16 +81,17 @@ class LogPump:
 
     def _pass_on(self, task: Task, definition: ContainerDefinition, target: LogTarget) -> bool:
         """Carry one page; tell whether there may be more."""
-        key = f"{task.arn}/{definition.name}"
+        key = _key(task, definition.name)
         container = next(c for c in task.containers if c.name == definition.name)
         stream = stream_name(target, definition.name, task.id, container.runtime_id)
         with self._lock:
-            cursor = self._state.cursors.get(key) or LogCursor(offset_bytes=0)
-            page = self._runtime.read_log(task.arn, definition.name, cursor.offset_bytes)
-            if page.next_offset == cursor.offset_bytes:
+            offset = self._offset(key, target, stream)
+            page = self._runtime.read_log(task.arn, definition.name, offset)
+            if page.next_offset == offset:
                 return False
+            lines, end = _events(page.lines), page.next_offset
             try:
-                self._sink.put(target.region, target.group, stream, _events(page.lines))
+                self._sink.put(target.region, target.group, stream, lines, cursor=end)
             except AwsError as error:
                 if error.status == HTTPStatus.SERVICE_UNAVAILABLE:
                     return False  # the lines stay with the runtime, and are read again
@@ -94,8 +100,25 @@ class LogPump:
                     "log_events_dropped",
                     extra={"task_arn": task.arn, "group": target.group, "code": error.code},
                 )
-            self._state.cursors.put(key, LogCursor(offset_bytes=page.next_offset))
+            self._state.cursors.put(key, LogCursor(offset_bytes=end))
         return bool(page.lines)
+
+    def _offset(self, key: str, target: LogTarget, stream: str) -> int:
+        """Return where the container's output is to be read on."""
+        cursor = self._state.cursors.get(key)
+        stored = 0 if cursor is None else cursor.offset_bytes
+        if key not in self._unsure:
+            return stored
+        try:
+            known = self._sink.offset(target.region, target.group, stream)
+        except AwsError:
+            return stored  # the put will say it
+        self._unsure.discard(key)
+        return max(stored, known)
+
+
+def _key(task: Task, container_name: str) -> str:
+    return f"{task.arn}/{container_name}"
 
 
 def _events(lines: Sequence[LogLine]) -> list[LogEvent]:

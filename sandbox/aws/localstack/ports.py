@@ -76,9 +76,21 @@ class OwnerLogs:
         """Create the group; existing is fine."""
         self._sink().create_group(region, group)
 
-    def put(self, region: str, group: str, stream: str, events: Sequence[LogEvent]) -> None:
+    def offset(self, region: str, group: str, stream: str) -> int:
+        """Return the cursor of the last put into the stream, 0 where none is known."""
+        return self._sink().offset(region, group, stream)
+
+    def put(
+        self,
+        region: str,
+        group: str,
+        stream: str,
+        events: Sequence[LogEvent],
+        *,
+        cursor: int = 0,
+    ) -> None:
         """Append events, creating the stream when it is missing."""
-        self._sink().put(region, group, stream, events)
+        self._sink().put(region, group, stream, events, cursor=cursor)
 
     def _sink(self) -> LogSink:
         return self._theirs if self._upstream.takes("logs") else self._own
@@ -106,7 +118,19 @@ class LocalStackLogSink:
         """Create the group; existing is fine."""
         self._create("CreateLogGroup", region, {"logGroupName": group})
 
-    def put(self, region: str, group: str, stream: str, events: Sequence[LogEvent]) -> None:
+    def offset(self, region: str, group: str, stream: str) -> int:  # noqa: ARG002
+        """Return 0: the Logs API keeps no cursor, so a crash may repeat a page."""
+        return 0
+
+    def put(
+        self,
+        region: str,
+        group: str,
+        stream: str,
+        events: Sequence[LogEvent],
+        *,
+        cursor: int = 0,  # noqa: ARG002 - see `offset`
+    ) -> None:
         """Append events, creating the stream when it is missing.
 
         Raises:

@@ -80,8 +80,21 @@ class StoreSink:
         """Create the group; existing is fine."""
         self._groups.create(region, group)
 
-    def put(self, region: str, group: str, stream: str, events: Sequence[LogEvent]) -> None:
-        """Append events durably, creating the stream when it is missing."""
+    def offset(self, region: str, group: str, stream: str) -> int:
+        """Return the cursor of the last put into the stream, 0 where none is known."""
+        known = self._store.stream(region, group, stream)
+        return 0 if known is None else known.cursor
+
+    def put(
+        self,
+        region: str,
+        group: str,
+        stream: str,
+        events: Sequence[LogEvent],
+        *,
+        cursor: int = 0,
+    ) -> None:
+        """Append events durably, once, creating the stream when it is missing."""
         if not self._groups.exists(region, group):
             raise no_group()
         if not events:
@@ -92,4 +105,4 @@ class StoreSink:
             self._store.create_stream(region, group, stream, now_ms)
             known = self._store.stream(region, group, stream)
         if known is not None:
-            self._store.append(known, events, now_ms)
+            self._store.append(known, events, now_ms, cursor=cursor)

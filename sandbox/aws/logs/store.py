@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS stream(
   created_ms INTEGER NOT NULL,
   first_ms INTEGER, last_ms INTEGER, ingested_ms INTEGER,
   size_bytes INTEGER NOT NULL DEFAULT 0,
+  cursor INTEGER NOT NULL DEFAULT 0,
   UNIQUE(region, log_group, name)
 );
 CREATE TABLE IF NOT EXISTS event(
@@ -55,6 +56,8 @@ class Stream:
     last_ms: int | None
     ingested_ms: int | None
     size_bytes: int
+    cursor: int
+    """How far its source was read, where it is a container's output."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +81,7 @@ class EventStore:
         self._readers = threading.local()
         self._db = self._connect()
         self._db.executescript(_SCHEMA)
+        self._add_cursor()
         row = self._db.execute("SELECT coalesce(max(sequence), 0) FROM event").fetchone()
         self._sequence = int(row[0])
 
@@ -90,11 +94,15 @@ class EventStore:
             )
             return cursor.rowcount == 1
 
-    def append(self, stream: Stream, events: Sequence[LogEvent], now_ms: int) -> None:
-        """Append events to a stream."""
+    def append(
+        self, stream: Stream, events: Sequence[LogEvent], now_ms: int, *, cursor: int = 0
+    ) -> None:
+        """Append events to a stream, unless it has had those up to `cursor` already."""
         times = [event.timestamp_ms for event in events]
         size = sum(len(event.message.encode()) + OVERHEAD_BYTES for event in events)
         with self._transaction() as db:
+            if cursor and cursor <= self._cursor(db, stream):
+                return
             rows = [
                 (stream.id, event.timestamp_ms, self._sequence + number, now_ms, event.message)
                 for number, event in enumerate(events, start=1)
@@ -103,8 +111,8 @@ class EventStore:
             db.execute(
                 "UPDATE stream SET first_ms = min(coalesce(first_ms, ?1), ?1), "
                 "last_ms = max(coalesce(last_ms, ?2), ?2), ingested_ms = ?3, "
-                "size_bytes = size_bytes + ?4 WHERE id = ?5",
-                (min(times), max(times), now_ms, size, stream.id),
+                "size_bytes = size_bytes + ?4, cursor = max(cursor, ?6) WHERE id = ?5",
+                (min(times), max(times), now_ms, size, stream.id, cursor),
             )
             self._sequence += len(events)
 
@@ -195,12 +203,24 @@ class EventStore:
             self._db.close()
 
     @staticmethod
+    def _cursor(db: sqlite3.Connection, stream: Stream) -> int:
+        row = db.execute("SELECT cursor FROM stream WHERE id = ?", (stream.id,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def _add_cursor(self) -> None:
+        """Bring a file of an earlier release up to date."""
+        columns = {row[1] for row in self._db.execute("PRAGMA table_info(stream)")}
+        if "cursor" not in columns:
+            self._db.execute("ALTER TABLE stream ADD COLUMN cursor INTEGER NOT NULL DEFAULT 0")
+
+    @staticmethod
     def _select(
         db: sqlite3.Connection, region: str, group: str, name: str | None = None
     ) -> Sequence[Stream]:
         rows = db.execute(
-            "SELECT id, name, created_ms, first_ms, last_ms, ingested_ms, size_bytes FROM stream "
-            "WHERE region = ?1 AND log_group = ?2 AND (?3 IS NULL OR name = ?3) ORDER BY name",
+            "SELECT id, name, created_ms, first_ms, last_ms, ingested_ms, size_bytes, cursor "
+            "FROM stream WHERE region = ?1 AND log_group = ?2 AND (?3 IS NULL OR name = ?3) "
+            "ORDER BY name",
             (region, group, name),
         )
         return [
@@ -212,6 +232,7 @@ class EventStore:
                 last_ms=row[4],
                 ingested_ms=row[5],
                 size_bytes=row[6],
+                cursor=row[7],
             )
             for row in rows
         ]

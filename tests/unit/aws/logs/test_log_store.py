@@ -1,5 +1,6 @@
 """Streams and events in the store."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -77,3 +78,24 @@ def test_deleting_a_stream_takes_its_events_and_leaves_the_others(store: EventSt
     assert store.delete_streams(*WHERE, "a") == 0
     make(store, "a")
     assert [e.message for e in store.read(store.streams(*WHERE), limit=10)] == ["b@2"]
+
+
+def test_events_up_to_a_cursor_are_taken_once(path: Path) -> None:
+    event = LogEvent(timestamp_ms=5, message="line")
+    store = EventStore(path)
+    for cursor in (10, 10, 7, 20):
+        store.append(make(store, "s"), [event], now_ms=100, cursor=cursor)
+    assert found(EventStore(path), "s").cursor == 20
+    assert len(store.read([found(store, "s")], limit=10)) == 2
+    append(store, "s", 6)  # without a cursor, as PutLogEvents does
+    assert found(store, "s").cursor == 20
+
+
+def test_file_of_an_earlier_release_gets_its_cursor(path: Path) -> None:
+    make(EventStore(path), "s", 5)
+    with sqlite3.connect(path) as db:
+        db.execute("ALTER TABLE stream DROP COLUMN cursor")
+    db.close()
+    again = EventStore(path)
+    assert found(again, "s").cursor == 0
+    assert len(again.read(again.streams(*WHERE), limit=10)) == 1
