@@ -48,7 +48,14 @@ Source: AWS SDKs and Tools Reference Guide, "Service-specific endpoints".
 _SERVICE_ENDPOINT = "AWS_ENDPOINT_URL_"
 _ENDPOINTS = ("AWS_ENDPOINT_URL", "HARNESS_ENDPOINT")
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
-_SHARED = {"AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED"}
+_SHARED = {
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_EC2_METADATA_DISABLED",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_USE_FIPS_ENDPOINT",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+}
 """Ours may be a person's own too: alone they point nowhere."""
 _NOTHING: Mapping[str, str] = {}
 
@@ -80,6 +87,10 @@ def aws_variables(settings: Settings) -> dict[str, str]:
         "AWS_REGION": settings.region,
         "AWS_DEFAULT_REGION": settings.region,
         "AWS_EC2_METADATA_DISABLED": "true",
+        # Said, not only unset: a profile of the AWS configuration may say the contrary.
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
+        "AWS_USE_FIPS_ENDPOINT": "false",
+        "AWS_USE_DUALSTACK_ENDPOINT": "false",
     }
 
 

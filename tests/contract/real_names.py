@@ -22,13 +22,14 @@ from sandbox_command import PROGRAM, PROJECT
 from sandbox.aws.ca import CertificateAuthority
 
 ACCOUNT = "123456789012"
-REGION = "us-east-1"
+REGION, OTHER_REGION = "us-east-1", "eu-west-1"
 HARNESS_ACCOUNT = "a1B2c3D4e5F6g7H8i9J0kL"
 HARNESS_KEY = f"pat.{HARNESS_ACCOUNT}.0123456789abcdef01234567.abcdefghij0123456789"
 CLIENT_ADDRESS, WORLD_ADDRESS = "10.213.0.2", "10.213.0.1"
 NAMES = (
     "*.amazonaws.com",
     f"*.{REGION}.amazonaws.com",
+    f"*.{OTHER_REGION}.amazonaws.com",
     f"*.ecr.{REGION}.amazonaws.com",
     f"*.dkr.ecr.{REGION}.amazonaws.com",
     "*.s3.amazonaws.com",

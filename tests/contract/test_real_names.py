@@ -17,6 +17,7 @@ import pytest
 from real_names import (
     ACCOUNT,
     HARNESS_ACCOUNT,
+    OTHER_REGION,
     REGION,
     Place,
     RealNames,
@@ -126,6 +127,25 @@ def test_apply_without_consent_is_refused_and_names_the_account(
     assert REGION in done.stderr
 
 
+def test_profile_and_region_of_the_switch_are_what_the_tools_use(
+    road: Road, tmp_path: Path
+) -> None:
+    config = tmp_path / "config"
+    keys = "aws_access_key_id = AKIAI44QH8DHBEXAMPLE\naws_secret_access_key = other"
+    config.write_text(f"[profile work]\nregion = {OTHER_REGION}\n{keys}\n")
+    env = {"AWS_CONFIG_FILE": str(config), "SANDBOX_HOME": str(tmp_path / "home")}
+    other = Place(namespace=road.shell.namespace, env={**road.shell.env, **env})
+    other.sandbox("use", "aws", "--profile", "work", "--region", OTHER_REGION)
+    done = other.run(str(PROGRAM), "exec", "--", "terraform", "apply")
+    assert f"{OTHER_REGION})" in done.stderr
+    listed = other.sandbox("exec", "--", "aws", "configure", "list")
+    assert "work" in listed
+    assert "shared-credentials-file" in listed or "config-file" in listed
+    assert " env " not in next(row for row in listed.splitlines() if "access_key" in row)
+    other.sandbox("exec", "--", "aws", "ecs", "list-clusters")
+    assert f"ecs.{OTHER_REGION}.amazonaws.com" in road.networks.names()
+
+
 def preflight(road: Road, plan: Path) -> tuple[int, dict[str, dict[str, str]]]:
     """Run the preflight; return its exit code and its lines by their check."""
     place = ("--infra", str(road.folder / "stack"), "--folder", str(road.folder / "harness"))
@@ -177,7 +197,7 @@ def test_sync_brings_the_entities_in(road: Road) -> None:
 
 def test_pipeline_builds_pushes_and_deploys(road: Road, delegate: subprocess.Popen[bytes]) -> None:
     command = ("pipeline", "run", "road", *SCOPE, *HARNESS_CONSENT)
-    done = road.shell.run(str(PROGRAM), *command, timeout=300)
+    done = road.shell.run(str(PROGRAM), *command, timeout=800)
     log = (road.folder / "delegate.log").read_text()[-3000:]
     assert delegate.poll() is None, log
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:] + log

@@ -1,7 +1,9 @@
 """The switch: `local` points every tool here, `aws` takes only that away."""
 
+import os
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 from sandbox.environments import REDIRECTIONS, Target, switch
@@ -73,6 +75,7 @@ LEAKS = {
     "AWS_ENDPOINT_URL_S3": "https://s3.example.com",
     "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true",
     "AWS_USE_FIPS_ENDPOINT": "true",
+    "AWS_USE_DUALSTACK_ENDPOINT": "true",
     "AWS_DEFAULT_PROFILE": "work",
 }
 
@@ -83,7 +86,25 @@ def test_nothing_stronger_than_the_endpoint_leads_past_the_sandbox(
     target: Target, name: str
 ) -> None:
     current = {name: LEAKS[name]}
-    assert name not in switch(target, SETTINGS, current=current).apply(current)
+    seen = switch(target, SETTINGS, current=current).apply(current)
+    assert seen.get(name, "false") == "false"
+
+
+def test_a_profile_that_ignores_endpoints_does_not_lead_past_the_sandbox(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(
+        "[default]\nignore_configured_endpoint_urls = true\nuse_fips_endpoint = true\n"
+    )
+    environment = switch(Target.LOCAL, SETTINGS, current=os.environ).apply(os.environ)
+    for name in os.environ:
+        monkeypatch.delenv(name)
+    for name, value in {**environment, "AWS_CONFIG_FILE": str(config)}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("SSL_CERT_FILE")
+    client = botocore.session.get_session().create_client("sts")
+    assert client.meta.endpoint_url == SETTINGS.aws_url
 
 
 def test_localstack_differs_from_local_by_no_variable() -> None:
