@@ -1,5 +1,6 @@
 """Other people's tests: first use and the cost of each test, in the three ways to run them."""
 
+import contextlib
 import os
 import statistics
 import subprocess
@@ -133,7 +134,7 @@ def _has_image() -> bool:
     from sandbox.testing.container import default_image
 
     try:
-        with docker.from_env() as engine:
+        with contextlib.closing(docker.from_env()) as engine:
             return bool(engine.images.get(default_image()))
     except DockerException:
         return False
