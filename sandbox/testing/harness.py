@@ -1,5 +1,6 @@
 """A small Harness client for tests: apply YAML, run pipelines; over the REST API only."""
 
+import copy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -79,7 +80,7 @@ class Harness:
         found = [entity for source in sources for entity in _documents(source)]
         order = list(_ROOTS)
         for root, inner, shown in sorted(found, key=lambda entity: order.index(entity[0])):
-            self._write(root, dict(inner), shown)
+            self._write(root, copy.deepcopy(dict(inner)), shown)
 
     def sync(
         self,

@@ -296,6 +296,40 @@ def test_the_fake_is_not_there_to_be_scripted(sandbox):
         sandbox.script_image("app", exit_code=1)
 """
 
+FOLDERS = """
+from pathlib import Path
+
+from harness_folder import write_rolling_deployment
+
+def test_a_folder_with_sync_yaml_goes_in_as_it_is(aws, harness, tmp_path):
+    aws.client("ecs").create_cluster(clusterName="c")
+    subnets = [row["SubnetId"] for row in aws.client("ec2").describe_subnets()["Subnets"]]
+    task = {
+        "family": "web", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+        "cpu": "256", "memory": "512", "containerDefinitions": [{"name": "a", "image": "web:1"}],
+    }
+    network = {"awsvpcConfiguration": {"subnets": subnets[:2]}}
+    service = {"serviceName": "web", "launchType": "FARGATE", "desiredCount": 1,
+               "networkConfiguration": network}
+    write_rolling_deployment(tmp_path, task, service)
+    harness.sync(tmp_path)
+    harness.run("deploy").assert_steps("roll")
+
+def test_a_rejection_is_told(harness):
+    ask = {"identifier": "ask", "name": "ask", "type": "HarnessApproval", "timeout": "1d", "spec": {
+        "approvalMessage": "ok?", "includePipelineExecutionHistory": True, "approverInputs": [],
+        "approvers": {"userGroups": ["account._account_all_users"], "minimumCount": 1,
+                      "disallowPipelineExecutor": False}}}
+    harness.apply({"pipeline": {"identifier": "p", "stages": [{"stage": {
+        "identifier": "s", "name": "s", "type": "Approval",
+        "spec": {"execution": {"steps": [{"step": ask}]}}}}]}})
+    run = harness.run("p")
+    run.assert_waiting("s/ask")
+    run.reject(comments="no")
+    assert run.status == "ApprovalRejected"
+    run.assert_failed("ask")
+"""
+
 
 def test_each_test_has_an_account_of_its_own(tmp_path: Path) -> None:
     outcome = pytest_run(write(tmp_path, test_all=ISOLATION), "-W", "error", AWS_PROFILE="nobody")
@@ -323,6 +357,12 @@ def test_tasks_may_be_real_processes(tmp_path: Path) -> None:
     outcome = pytest_run(write(tmp_path, test_processes=PROCESSES), PYTHONPATH=beside)
     assert outcome.code == 0, outcome.output
     assert len(outcome.tests) == 3
+
+
+def test_folders_and_approvals(tmp_path: Path) -> None:
+    beside = str(Path(__file__).parent)
+    outcome = pytest_run(write(tmp_path, test_folders=FOLDERS), PYTHONPATH=beside)
+    assert outcome.code == 0, outcome.output
 
 
 def test_failures_say_why(tmp_path: Path) -> None:
