@@ -1,13 +1,16 @@
 """Terraform against the endpoint, told of it by the environment and nothing else."""
 
+import json
 import shutil
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from gateway_server import GatewayServer
 
+from sandbox.aws.trail.authorization import resource_types
 from sandbox.errors import DependencyError
 from sandbox.settings import Settings
 from sandbox.terraform import find_terraform, write_cli_config
@@ -62,3 +65,13 @@ def test_stack_applies_plans_empty_survives_kill_and_goes(
     buckets = server.client("s3").list_buckets()["Buckets"]
     assert [b["Name"] for b in buckets] == ["gateway-stack-state"]
     assert "replay_diverged" not in server.log()
+    assert_terraform_was_recorded(server)
+
+
+def assert_terraform_was_recorded(server: GatewayServer) -> None:
+    """What Terraform called is known as Terraform's, in actions that IAM knows."""
+    with urllib.request.urlopen(f"{server.url}/_sandbox/permissions") as answer:
+        rows = [row for row in json.load(answer) if row["caller"] == "terraform"]
+    actions = {row["grant"]["action"] for row in rows}
+    assert {"ec2:CreateVpc", "ec2:DeleteVpc", "iam:CreateRole", "s3:GetObject"} <= actions
+    assert {action for action in actions if resource_types(action) is None} == set()
