@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import alb, engine, gateway, start, testing
+from benchmarks import alb, engine, gateway, start, tasks, testing
 from benchmarks.report import Section, write
 from benchmarks.stand import Stand
 
@@ -27,6 +27,7 @@ def main() -> None:
         gateway.measure,
         alb.measure,
         engine.measure,
+        tasks.measure,
         testing.measure,
     ]
     sections = []

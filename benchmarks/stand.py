@@ -26,7 +26,7 @@ def free_port() -> int:
 class Stand:
     """Starts the sandbox on entry and removes it on exit."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, engine: str = "process") -> None:
         self.state = home / "state"
         self.ports = {part: free_port() for part in PARTS}
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SANDBOX_", "AWS_"))}
@@ -34,8 +34,8 @@ class Stand:
             **kept,
             **{f"SANDBOX_{part}_PORT": str(port) for part, port in self.ports.items()},
             "SANDBOX_HOME": str(self.state),
-            "SANDBOX_ENGINE": "process",
-            "SANDBOX_ALB_NETWORK": "127.63.0.0/16",
+            "SANDBOX_ENGINE": engine,
+            "SANDBOX_ALB_NETWORK": "127.63.0.0/16" if engine == "process" else "127.65.0.0/16",
             "SANDBOX_TASK_NETWORK": "127.64.0.0/16",
             # Wait steps of the engine's benchmark take a millisecond.
             "SANDBOX_TIME_SCALE": "1000",
