@@ -49,17 +49,8 @@ def use(target: str | None, profile: str, region: str, json_: bool) -> None:
     """
     settings = load_settings()
     before = remembered(settings)
-    choice = before
-    if target is None:
-        if profile or region:
-            raise UsageError("--profile and --region need a TARGET.", hint="sandbox use aws ...")
-    else:
-        if Target(target) is not Target.AWS and (profile or region):
-            raise UsageError(
-                f"--profile and --region mean nothing with {target}.",
-                hint="The sandbox knows one account and takes its region from SANDBOX_REGION.",
-            )
-        choice = Choice(target=Target(target), profile=profile, region=region)
+    choice = _choice(target, profile, region) or before
+    if target is not None:
         remember(settings, choice)
     host = host_environment()
     chosen = switch_to(choice, settings, host)
@@ -80,6 +71,19 @@ def use(target: str | None, profile: str, region: str, json_: bool) -> None:
     _print_choice(choice, before, changed, gone)
     if lets_localstack_in(settings):
         _print_localstack(settings)
+
+
+def _choice(target: str | None, profile: str, region: str) -> Choice | None:
+    if target is None:
+        if profile or region:
+            raise UsageError("--profile and --region need a TARGET.", hint="sandbox use aws ...")
+        return None
+    if Target(target) is not Target.AWS and (profile or region):
+        raise UsageError(
+            f"--profile and --region mean nothing with {target}.",
+            hint="The sandbox knows one account and takes its region from SANDBOX_REGION.",
+        )
+    return Choice(target=Target(target), profile=profile, region=region)
 
 
 def _print_choice(choice: Choice, before: Choice, changed: dict[str, str], gone: list[str]) -> None:
