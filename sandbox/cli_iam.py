@@ -64,7 +64,10 @@ def policy(caller: str, account: str | None, exact: bool, split: bool, json_: bo
     allowed = [one for one in own if not one.denied]
     grants = [one.grant if exact else iam_policy.portable(one.grant) for one in allowed]
     if account:
-        grants = [iam_policy.in_account(grant, account) for grant in grants]
+        grants = [
+            iam_policy.in_account(grant, account, instead_of=settings.account_id)
+            for grant in grants
+        ]
     statements = iam_policy.statements(grants)
     whole = iam_policy.document(statements)
     parts = [iam_policy.document(part) for part in iam_policy.split(statements)]

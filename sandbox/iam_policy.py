@@ -29,6 +29,7 @@ _MADE_UP = (
     (re.compile(r"(?<=/)[0-9a-f]{16}(?=$|/)"), "*"),
     (re.compile(r"(?<=:hostedzone/)\w+"), "*"),
     (re.compile(r"(?<=:change/)\w+"), "*"),
+    (re.compile(r"(?<=:scalable-target/)\w+"), "*"),
     (re.compile(r"(:secret:.+)-(?:\w{6}|\*)$"), r"\1-??????"),
     (re.compile(r"(:task-definition/[^:]+):\d+$"), r"\1:*"),
 )
@@ -38,7 +39,6 @@ _MADE_UP = (
 class Statement:
     """One statement of a policy."""
 
-    sid: str
     actions: tuple[str, ...]
     resources: tuple[str, ...]
     passed_to: str = ""
@@ -46,7 +46,6 @@ class Statement:
     def wire(self) -> dict[str, object]:
         """Return it as JSON says it."""
         found: dict[str, object] = {
-            "Sid": self.sid,
             "Effect": "Allow",
             "Action": list(self.actions),
             "Resource": list(self.resources),
@@ -66,18 +65,8 @@ def statements(grants: Iterable[Grant]) -> tuple[Statement, ...]:
         key = (action.partition(":")[0], passed_to, _fewest(named))
         actions.setdefault(key, []).append(action)
     found = []
-    numbers: dict[str, int] = {}
-    for (prefix, passed_to, arns), names in sorted(actions.items(), key=lambda row: row[0]):
-        stem = re.sub(r"\W", "", prefix.title())
-        numbers[stem] = numbers.get(stem, 0) + 1
-        found.append(
-            Statement(
-                sid=f"{stem}{numbers[stem]}",
-                actions=tuple(sorted(names)),
-                resources=arns,
-                passed_to=passed_to,
-            )
-        )
+    for (_, passed_to, arns), names in sorted(actions.items(), key=lambda row: row[0]):
+        found.append(Statement(actions=tuple(sorted(names)), resources=arns, passed_to=passed_to))
     return tuple(found)
 
 
@@ -109,12 +98,12 @@ def portable(grant: Grant) -> Grant:
     return replace(grant, resource=resource)
 
 
-def in_account(grant: Grant, account_id: str) -> Grant:
-    """Return a permission as it is granted in another account; AWS's own ARNs stay."""
-    parts = grant.resource.split(":")
-    if len(parts) > 5 and re.fullmatch(r"\d{12}", parts[4]):
-        parts[4] = account_id
-    return replace(grant, resource=":".join(parts))
+def in_account(grant: Grant, account_id: str, *, instead_of: str) -> Grant:
+    """Return a permission as it is granted in another account.
+
+    Names that people made of the account's id (`state-000000000000`) change with it.
+    """
+    return replace(grant, resource=grant.resource.replace(instead_of, account_id))
 
 
 def _fewest(arns: set[str]) -> tuple[str, ...]:

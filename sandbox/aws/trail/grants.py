@@ -33,12 +33,12 @@ _PARAMETERS: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("sns", "TopicName"): ("Name",),
     ("sqs", "QueueName"): ("QueueName", "QueueUrl"),
     ("application-autoscaling", "ResourceId"): (),
-    ("route53", "Id"): ("HostedZoneId", "Id"),
+    ("route53", "Id"): ("HostedZoneId", "Id", "ResourceId"),
     ("cloudtrail", "TrailName"): ("Name", "TrailName", "TrailNameList"),
     ("events", "RuleName"): ("Name", "Rule"),
     ("ec2", "SecurityGroupId"): ("GroupId", "GroupIds", "SecurityGroupId", "SecurityGroupIds"),
     ("ec2", "AllocationId"): ("AllocationId",),
-    ("ssm", "ParameterNameWithoutLeadingSlash"): ("Name", "Names", "Path"),
+    ("ssm", "ParameterNameWithoutLeadingSlash"): ("Name", "Names", "Path", "ResourceId"),
 }
 """Parameters that hold an ARN's variable, where the name does not tell."""
 
@@ -178,7 +178,9 @@ def _eligible(
         chosen = {"network": "net", "gateway": "gwy"}.get(str(parameters.get("Type")), "app")
         yield from (t for t in types if t.name == f"loadbalancer/{chosen}/")
         return
-    for kind in types:
+    said = str(parameters.get("ResourceType", "")).lower()
+    named = [t for t in types if t.name.lower() == said]
+    for kind in named or types:
         # The types of access points and the like; and a v1 load balancer has an ARN of its own.
         if prefix == "s3" and kind.name not in {"bucket", "object", "job"}:
             continue

@@ -46,6 +46,10 @@ def grant(action: str, resource: str, passed_to: str = "") -> Grant:
             "arn:aws:kms:us-east-1:000000000000:key/d1a9bbc8-190d-4ccb-9f09-b8aeef6d8481",
             "arn:aws:kms:us-east-1:000000000000:key/*",
         ),
+        (
+            "arn:aws:application-autoscaling:us-east-1:000000000000:scalable-target/qncsbzc91",
+            "arn:aws:application-autoscaling:us-east-1:000000000000:scalable-target/*",
+        ),
         ("arn:aws:route53:::hostedzone/Z0123", "arn:aws:route53:::hostedzone/*"),
         ("arn:aws:s3:::my-bucket/env/dev.tfstate", "arn:aws:s3:::my-bucket/env/dev.tfstate"),
         ("*", "*"),
@@ -62,12 +66,13 @@ def test_ids_that_aws_makes_up_become_wildcards_and_names_stay(
     [
         (f"{ECS}cluster/c", "arn:aws:ecs:us-east-1:111122223333:cluster/c"),
         ("arn:aws:iam::aws:policy/ReadOnlyAccess", "arn:aws:iam::aws:policy/ReadOnlyAccess"),
-        ("arn:aws:s3:::bucket", "arn:aws:s3:::bucket"),
+        ("arn:aws:s3:::state-000000000000", "arn:aws:s3:::state-111122223333"),
         ("*", "*"),
     ],
 )
 def test_policy_for_another_account_names_that_account(recorded: str, expected: str) -> None:
-    assert in_account(grant("x:Y", recorded), "111122223333").resource == expected
+    moved = in_account(grant("x:Y", recorded), "111122223333", instead_of="000000000000")
+    assert moved.resource == expected
 
 
 def test_actions_with_the_same_resources_share_a_statement() -> None:
@@ -83,19 +88,16 @@ def test_actions_with_the_same_resources_share_a_statement() -> None:
     )
     assert document(found)["Statement"] == [
         {
-            "Sid": "Ecs1",
             "Effect": "Allow",
             "Action": ["ecs:ListClusters"],
             "Resource": ["*"],
         },
         {
-            "Sid": "Ecs2",
             "Effect": "Allow",
             "Action": ["ecs:DescribeServices", "ecs:UpdateService"],
             "Resource": [f"{ECS}service/c/a", f"{ECS}service/c/b"],
         },
         {
-            "Sid": "Iam1",
             "Effect": "Allow",
             "Action": ["iam:PassRole"],
             "Resource": ["arn:aws:iam::000000000000:role/r"],

@@ -100,6 +100,21 @@ def granted(service: str, operation: str, parameters: Mapping[str, object]) -> s
             {("sqs:SendMessage", "arn:aws:sqs:eu-west-1:111122223333:jobs")},
         ),
         (
+            "ssm.ListTagsForResource",
+            {"ResourceType": "Parameter", "ResourceId": "/app/level"},
+            {
+                (
+                    "ssm:ListTagsForResource",
+                    "arn:aws:ssm:eu-west-1:111122223333:parameter/app/level",
+                )
+            },
+        ),
+        (
+            "route53.ChangeTagsForResource",
+            {"ResourceType": "hostedzone", "ResourceId": "Z1"},
+            {("route53:ChangeTagsForResource", "arn:aws:route53:::hostedzone/Z1")},
+        ),
+        (
             "kms.DescribeKey",
             {"KeyId": "alias/app"},
             {("kms:DescribeKey", "arn:aws:kms:eu-west-1:111122223333:key/*")},

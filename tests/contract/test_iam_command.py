@@ -88,19 +88,16 @@ def test_delegate_may_do_what_it_did_and_nothing_else(called: GatewayServer) -> 
         "Version": "2012-10-17",
         "Statement": [
             {
-                "Sid": "Ecs1",
                 "Effect": "Allow",
                 "Action": ["ecs:DescribeServices", "ecs:UpdateService"],
                 "Resource": [f"{ecs}service/policy/web"],
             },
             {
-                "Sid": "Ecs2",
                 "Effect": "Allow",
                 "Action": ["ecs:RegisterTaskDefinition"],
                 "Resource": [f"{ecs}task-definition/policy:*"],
             },
             {
-                "Sid": "Iam1",
                 "Effect": "Allow",
                 "Action": ["iam:PassRole"],
                 "Resource": [ROLE],
