@@ -361,6 +361,16 @@ def test_image_that_is_not_there_is_refused_in_the_words_of_aws(pulling: DockerR
         pulling.pull(absent, "")
 
 
+def test_image_that_was_deleted_since_its_pull_fails_the_task(
+    pulling: DockerRuntime, registry: EcrServer
+) -> None:
+    digest = push_tiny(registry)
+    spec = ContainerSpec(name="app", image=f"{HOST}/app:v1", image_digest=digest)
+    registry.client().delete_repository(repositoryName="app", force=True)
+    with pytest.raises(StartError, match=r"^CannotPullContainerError: .* not found"):
+        start(pulling, spec)
+
+
 def test_image_of_another_registry_is_used_as_it_is_here(runtime: DockerRuntime) -> None:
     digest = runtime.pull(python_image(), "")
     assert digest.startswith("sha256:")

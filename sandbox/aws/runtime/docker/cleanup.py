@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.aws.runtime.docker import labels
-from sandbox.aws.runtime.docker.engine import Client, EngineError, NotFoundError, connect
-from sandbox.aws.runtime.docker.holder import IMAGE
+from sandbox.aws.runtime.docker.engine import Client, NotFoundError, connect
 from sandbox.aws.runtime.docker.labels import find_owner
 from sandbox.aws.runtime.docker.network import remove_networks
 from sandbox.aws.runtime.docker.runtime import remove_container
@@ -62,7 +61,6 @@ def remove_everything(root: Path, environment: Mapping[str, str]) -> None:
         for row in sorted(rows, key=_is_holder):
             remove_container(client, row["Id"])
         remove_networks(client, owner)
-        _remove_holder_image(client)
     finally:
         client.close()
 
@@ -70,14 +68,6 @@ def remove_everything(root: Path, environment: Mapping[str, str]) -> None:
 def _stop(client: Client, container_id: str, timeout_s: int) -> None:
     with contextlib.suppress(NotFoundError):
         client.stop(container_id, timeout=timeout_s)
-
-
-def _remove_holder_image(client: Client) -> None:
-    """Remove the image of the network holders, unless another sandbox's containers use it."""
-    try:
-        client.remove_image(IMAGE)
-    except EngineError:
-        return
 
 
 def _is_holder(row: Mapping[str, Any]) -> bool:

@@ -39,6 +39,7 @@ from sandbox.aws.runtime.port import (
     ContainerObservation,
     ContainerSpec,
     ContainerState,
+    ImagePullError,
     LogPage,
     StartError,
     TaskObservation,
@@ -119,11 +120,13 @@ class DockerRuntime:
             StartError: the engine refuses a container, or an image was not pulled.
 
         """
-        found = {c.name: self._images.local(c.image, c.image_digest) for c in spec.containers}
         try:
+            found = {c.name: self._images.local(c.image, c.image_digest) for c in spec.containers}
             holder_id = self._start_holder(spec, found)
             for container in spec.containers:
                 self._create(spec, container, found[container.name], holder_id)
+        except ImagePullError as error:  # it was deleted since it was pulled
+            raise StartError(str(error)) from error
         except EngineError as error:
             raise StartError(
                 f"CannotCreateContainerError: Error response from daemon: {explanation(error)}"
