@@ -14,6 +14,8 @@ from sandbox.errors import SandboxError
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 ZERO = "0" * 40
+_MERGER = ("-c", "user.name=GitHub", "-c", "user.email=noreply@github.com")
+"""Who makes the merge commits of pull requests, as on GitHub."""
 
 # The hook runs inside git itself, so a push is never acknowledged without its event on disk.
 _POST_RECEIVE = """#!/bin/sh
@@ -93,6 +95,20 @@ class Repository:
         """Return the commit id of a branch, tag or id; None when unknown."""
         done = self._run("rev-parse", "--verify", "--quiet", f"{revision}^{{commit}}")
         return done.stdout.strip() or None if done.returncode == 0 else None
+
+    def keep_pull(self, number: int, head: str, base: str) -> None:
+        """Keep a pull request's commit, and its merge where there is no conflict.
+
+        Source: GitHub, `refs/pull/N/head` and `refs/pull/N/merge`.
+        """
+        self._git("update-ref", f"refs/pull/{number}/head", head)
+        tree = self._run("merge-tree", "--write-tree", base, head)
+        if tree.returncode != 0:
+            return
+        message = f"Merge {head} into {base}"
+        parents = ("-p", base, "-p", head)
+        merge = self._git(*_MERGER, "commit-tree", tree.stdout.strip(), *parents, "-m", message)
+        self._git("update-ref", f"refs/pull/{number}/merge", merge.strip())
 
     def branches(self) -> dict[str, str]:
         """Return branch names with their commit ids."""

@@ -194,6 +194,7 @@ def _open_pull(repository: Repository, body: dict[str, object], base_url: str) -
         "head": {"ref": head, "sha": branches[head], "repo": described, "user": owner},
         "base": {"ref": base, "sha": branches[base], "repo": described, "user": owner},
     }
+    repository.keep_pull(number, branches[head], branches[base])
     repository.write_json("pulls", [*rows, pull])
     return pull
 

@@ -5,19 +5,23 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import requests
 from ecr_server import EcrServer, serve
 from moto.server import ThreadedMotoServer
 from own_images import make_image, push
+from werkzeug.serving import make_server
 
 from fake_harness.delegate.context import DelegateFacts, StepContext
 from fake_harness.delegate.results import StepFailedError, StepResult
 from fake_harness.delegate.steps.registry import load_step
+from sandbox.scm.server import create_app
 
 TOOLS = Path(__file__).parents[2] / "tools" / ".venv" / "bin"
 _BANDIT = shutil.which("bandit", path=f"{os.environ['PATH']}:{TOOLS}")
@@ -132,7 +136,16 @@ def git(folder: Path, *arguments: str) -> str:
         ({"branch": "other"}, "1", "other"),
         ({"tag": "v1"}, "1", ""),
         ({"branch": "main", "commitSha": "v1"}, "1", "main"),
-        ({"sourceBranch": "other", "targetBranch": "main"}, "1", ""),
+        (
+            {
+                "sourceBranch": "other",
+                "targetBranch": "main",
+                "prNumber": "1",
+                "prCloneStrategy": "SourceBranch",
+            },
+            "1",
+            "",
+        ),
         ({"branch": "main", "depth": "0", "cloneDirectory": "/harness/sub"}, "2", "main"),
     ],
     ids=["head", "branch", "tag", "commit", "pull request", "whole history in a folder"],
@@ -151,6 +164,84 @@ def test_a_clone_checks_out_what_the_build_names(
     }
     steps.run("GitClone", url=f"file://{repository}", **params)
     assert (folder / "file").read_text().strip() == content
+
+
+@pytest.fixture
+def git_server(tmp_path: Path) -> Iterator[str]:
+    """The local Git server, with `workshop/app`, its pull request and a submodule."""
+    root = tmp_path / "git"
+    root.mkdir()
+    server = make_server("127.0.0.1", 0, create_app(root, "http://127.0.0.1"), threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}"
+    for name in ("app", "part"):
+        requests.post(f"{url}/api/v3/orgs/workshop/repos", json={"name": name}, timeout=5)
+    part = tmp_path / "part"
+    _commit(part, "part", "a part", f"{url}/workshop/part.git")
+    app = tmp_path / "app"
+    _commit(app, "main", "one", f"{url}/workshop/app.git")
+    git(app, "checkout", "-q", "-b", "feature")
+    _commit(app, "feature", "new", f"{url}/workshop/app.git")
+    git(app, "checkout", "-q", "main")
+    git(app, "submodule", "--quiet", "add", f"{url}/workshop/part.git", "part")
+    _commit(app, "main2", "two", f"{url}/workshop/app.git")
+    pull = {"head": "feature", "base": "main", "title": "New"}
+    requests.post(f"{url}/api/v3/repos/workshop/app/pulls", json=pull, timeout=5)
+    yield f"{url}/workshop/app.git"
+    server.shutdown()
+    server.server_close()
+
+
+def _commit(folder: Path, name: str, text: str, url: str) -> None:
+    if not folder.exists():
+        folder.mkdir()
+        git(folder, "init", "-q", "-b", "main")
+    (folder / name).write_text(text)
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", text)
+    git(folder, "push", "-q", url, "HEAD")
+
+
+@pytest.mark.parametrize(
+    ("params", "merged"),
+    [
+        ({"prNumber": "1", "sourceBranch": "feature", "targetBranch": "main"}, True),
+        ({"prNumber": "1", "sourceBranch": "feature", "prCloneStrategy": "SourceBranch"}, False),
+        ({"prNumber": "1"}, True),
+        ({"prNumber": "1", "depth": "1"}, True),
+        ({"prNumber": "1", "prCloneStrategy": "SourceBranch"}, False),
+    ],
+    ids=["by trigger", "by trigger, own", "by number", "by number, shallow", "by number, own"],
+)
+def test_a_pull_request_is_merged_into_its_target_unless_its_own_commit_is_wanted(
+    steps: Steps, git_server: str, tmp_path: Path, params: dict[str, str], *, merged: bool
+) -> None:
+    result = steps.run("GitClone", url=git_server, **params)
+    assert (steps.workspace / "feature").exists()
+    assert (steps.workspace / "main2").exists() is merged
+    own = git(tmp_path / "app", "rev-parse", "feature")
+    head = git(steps.workspace, "rev-parse", "HEAD")
+    expected = {"commitSha": own, "branch": ""}
+    assert result.outputs == ({**expected, "mergeSha": head} if merged else expected)
+
+
+def test_a_pull_request_that_conflicts_fails(steps: Steps, git_server: str, tmp_path: Path) -> None:
+    app = tmp_path / "app"
+    git(app, "checkout", "-q", "feature")
+    _commit(app, "main2", "something else", git_server)
+    with pytest.raises(StepFailedError, match="git merge failed"):
+        steps.run("GitClone", url=git_server, sourceBranch="feature", targetBranch="main")
+
+
+@pytest.mark.parametrize(
+    ("strategy", "there"), [("false", False), ("true", True), ("recursive", True)]
+)
+def test_submodules_are_cloned_when_wanted(
+    steps: Steps, git_server: str, strategy: str, *, there: bool
+) -> None:
+    access = {"username": "u", "token": "s3cr3t"}
+    steps.run("GitClone", url=git_server, branch="main", submoduleStrategy=strategy, **access)
+    assert (steps.workspace / "part" / "part").exists() is there
 
 
 def test_a_clone_that_fails_says_so_and_never_its_token(steps: Steps) -> None:

@@ -1,9 +1,12 @@
 """The `GitClone` step and the implicit "Clone codebase" of a CI stage.
 
-Run twice: the folder is made anew. Source: drone-git plugin (depth, tags). The token goes
-through git's environment: neither a log line, nor a process list, nor `.git/config` has it.
-Not built: submodules, sparse checkout, LFS, and the merge of `prCloneStrategy: MergeCommit`
-(a pull request's own commit is checked out).
+Run twice: the folder is made anew. Source: drone-git plugin (depth, tags, pull requests). The
+token goes through git's environment: neither a log line, nor a process list, nor `.git/config`
+has it; git sends it to the repository's host, so submodules from there are cloned with it too.
+
+A pull request is merged into its target branch (`prCloneStrategy: MergeCommit`, the default),
+or its own commit is checked out (`SourceBranch`). `commitSha` is its own commit in both.
+Not built: sparse checkout and LFS.
 """
 
 import base64
@@ -11,10 +14,18 @@ import shutil
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from fake_harness.delegate.context import StepContext
 from fake_harness.delegate.results import StepFailedError, StepResult
 from fake_harness.delegate.shell import stream
+
+_MERGER = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "Harness"), ("EMAIL", "noreply@harness.io"))
+}
+"""Who makes the merge commit; drone-git sets a name of its own, too."""
 
 
 def git_clone(context: StepContext) -> StepResult:
@@ -27,19 +38,58 @@ def git_clone(context: StepContext) -> StepResult:
     git = _Git(context, folder, url)
     git.run("init", "-q")
     git.run("remote", "add", "origin", url)
-    git.run("fetch", "-q", *_options(context), "origin", _revision(context))
-    branch = context.text("branch", "")
-    if branch:
-        git.run("checkout", "-q", "-f", "-B", branch, "FETCH_HEAD")
+    branch, target = context.text("branch", ""), context.text("targetBranch", "")
+    if target and _is_pull_request(context) and _merges(context):
+        commit = _merge(context, git, target)
     else:
-        git.run("checkout", "-q", "-f", "FETCH_HEAD")
+        commit = _check_out(context, git, branch)
+    submodules = context.text("submoduleStrategy", "false").lower()
+    if submodules != "false":
+        recursive = ["--recursive"] if submodules == "recursive" else []
+        git.run("submodule", "update", "--init", *recursive)
     git.run("log", "-1", "--format=%H %an: %s")
-    return StepResult(outputs={"commitSha": git.head(), "branch": branch})
+    outputs = {"commitSha": commit, "branch": branch}
+    merged = git.revision("HEAD")
+    return StepResult(outputs=outputs if merged == commit else {**outputs, "mergeSha": merged})
+
+
+def _check_out(context: StepContext, git: "_Git", branch: str) -> str:
+    revision = _revision(context)
+    git.run("fetch", "-q", *_options(context), "origin", revision)
+    onto = ["-B", branch] if branch else []
+    git.run("checkout", "-q", "-f", *onto, "FETCH_HEAD")
+    return git.parents("HEAD")[-1] if revision.endswith("/merge") else git.revision("HEAD")
+
+
+def _merge(context: StepContext, git: "_Git", target: str) -> str:
+    """Merge the pull request into its target branch; return the pull request's commit.
+
+    Source: drone-git plugin, `clone-pull-request`.
+    """
+    git.run("fetch", "-q", *_options(context), "origin", target)
+    git.run("checkout", "-q", "-f", "-B", target, "FETCH_HEAD")
+    git.run("fetch", "-q", *_options(context), "origin", _revision(context))
+    commit = git.revision("FETCH_HEAD")
+    git.run("merge", "-q", "--no-edit", commit)
+    return commit
+
+
+def _is_pull_request(context: StepContext) -> bool:
+    return bool(context.text("prNumber", "") or context.text("sourceBranch", ""))
+
+
+def _merges(context: StepContext) -> bool:
+    return context.text("prCloneStrategy", "MergeCommit") != "SourceBranch"
 
 
 def _revision(context: StepContext) -> str:
     commit, tag = context.text("commitSha", ""), context.text("tag", "")
-    branch = context.text("sourceBranch", "") or context.text("branch", "")
+    source, number = context.text("sourceBranch", ""), context.text("prNumber", "")
+    if number and not commit and not source:
+        # GitHub keeps the merge too, where nothing says what the target is.
+        kept = "merge" if _merges(context) and not context.text("targetBranch", "") else "head"
+        return f"refs/pull/{number}/{kept}"
+    branch = source or context.text("branch", "")
     return commit or (f"refs/tags/{tag}" if tag else "") or branch or "HEAD"
 
 
@@ -56,6 +106,7 @@ class _Git:
         self._context = context
         self._folder = folder
         self._environment = {
+            **_MERGER,
             **context.facts.environment,
             "GIT_TERMINAL_PROMPT": "0",
             **_credentials(context, url),
@@ -71,12 +122,21 @@ class _Git:
         code = stream(self._context, ["git", *arguments], self._environment, self._folder)
         if code != 0:
             message = f"git {arguments[0]} failed with exit code {code}"
-            raise StepFailedError(message, "CONNECTIVITY")
+            reaches_out = arguments[0] in {"fetch", "submodule"}
+            raise StepFailedError(message, "CONNECTIVITY" if reaches_out else "APPLICATION_ERROR")
 
-    def head(self) -> str:
-        """Return the commit that is checked out."""
+    def revision(self, name: str) -> str:
+        """Return the commit behind a name."""
+        return self._read("rev-parse", name)
+
+    def parents(self, name: str) -> list[str]:
+        """Return the parents of a commit, those that a shallow clone lacks included."""
+        rows = self._read("cat-file", "-p", name).splitlines()
+        return [row.partition(" ")[2] for row in rows if row.startswith("parent ")]
+
+    def _read(self, *arguments: str) -> str:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
+            ["git", *arguments],
             cwd=self._folder,
             env=self._environment,
             capture_output=True,
@@ -86,6 +146,11 @@ class _Git:
         return done.stdout.strip()
 
 
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/"
+
+
 def _credentials(context: StepContext, url: str) -> Mapping[str, str]:
     user, token = context.text("username", "git"), context.text("token", "")
     if not token:
@@ -93,6 +158,6 @@ def _credentials(context: StepContext, url: str) -> Mapping[str, str]:
     proof = base64.b64encode(f"{user}:{token}".encode()).decode()
     return {
         "GIT_CONFIG_COUNT": "1",
-        "GIT_CONFIG_KEY_0": f"http.{url}.extraHeader",
+        "GIT_CONFIG_KEY_0": f"http.{_host(url)}.extraHeader",
         "GIT_CONFIG_VALUE_0": f"Authorization: Basic {proof}",
     }
