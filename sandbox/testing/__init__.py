@@ -43,4 +43,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    try:
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    except ModuleNotFoundError as error:
+        if not str(error.name).startswith("testcontainers"):
+            raise
+        extra = 'pip install "harness-aws-sandbox[testcontainers]"'
+        raise ImportError(f"{name} needs testcontainers-python: {extra}") from error
