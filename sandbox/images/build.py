@@ -121,6 +121,7 @@ class ClassicBuilder:
                 target=wanted.target,
                 network_mode="host" if wanted.host_network else None,
                 rm=True,
+                forcerm=True,
                 decode=True,
             )
             identifier = _said(rows, say)

@@ -16,7 +16,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from sandbox.errors import DependencyError, SandboxError
 from sandbox.images.build import Builder, ImageBuild
 from sandbox.images.debian import SUITE, debootstrap_words, make_root_file_system
-from sandbox.images.engine import RECIPE_LABEL, STAND_IN_LABEL
+from sandbox.images.engine import RECIPE_LABEL, STAND_IN_LABEL, look_up
 from sandbox.images.stand_ins import RECIPES_DIR, Recipe, digest_of, files_of
 
 Say = Callable[[str], None]
@@ -70,7 +70,11 @@ class Foundry:
             if recipe.node:
                 self._fetch_node(recipe, context, say)
             labels = {STAND_IN_LABEL: recipe.image, RECIPE_LABEL: self.recipe_digest(recipe)}
+            earlier = look_up(self._client, recipe.image)
             self._build(context, recipe.image, base, say, labels)
+            if earlier.origin == "stand-in":
+                with suppress(APIError):  # the same again, or images are built on it
+                    self._client.api.remove_image(earlier.id)
 
     def _base(self, say: Say) -> str:
         name = f"{_OWN}:base-{self._base_digest}"

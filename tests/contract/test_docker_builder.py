@@ -257,7 +257,7 @@ def test_the_docker_command_logs_in_pushes_and_pulls_with_no_daemon_configuratio
     login = ("docker", "login", "--username", "AWS", "--password-stdin")
     assert "Login Succeeded" in run(*login, builder.server.host, given=password)
     context = _site(tmp_path / "app")
-    engine.images.build(path=str(context), tag=f"{uri}:cli")
+    engine.images.build(path=str(context), tag=f"{uri}:cli", rm=True)
     pushed = run("docker", "push", f"{uri}:cli")
     engine.api.remove_image(f"{uri}:cli", force=True)
     assert "Downloaded newer image" in run("docker", "pull", f"{uri}:cli")

@@ -45,7 +45,7 @@ def published(engine: docker.DockerClient, ecr: EcrServer, tmp_path: Path) -> It
     token = client.get_authorization_token()["authorizationData"][0]["authorizationToken"]
     name = f"{ecr.image_host()}/base:{uuid.uuid4().hex[:8]}"
     context = write_files(tmp_path / "base", {**FILE, "file": name})
-    engine.images.build(path=str(context), tag=name)
+    engine.images.build(path=str(context), tag=name, rm=True)
     user, _, password = base64.b64decode(token).decode().partition(":")
     login = {"username": user, "password": password}
     assert "errorDetail" not in str(engine.images.push(name, auth_config=login))
