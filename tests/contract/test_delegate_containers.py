@@ -3,11 +3,13 @@
 import os
 import uuid
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import docker
 import pytest
-from container_engine import need_engine, need_image
+from container_engine import FILE, need_engine, need_image, write_files
 from delegate_manager import Delegate, FakeManager, await_true
+from ecr_server import serve
 
 from fake_harness.delegate.containers.engine import STAGE_LABEL, TASK_LABEL
 from sandbox.leftovers import end_steps
@@ -334,6 +336,42 @@ def test_a_container_reaches_the_delegates_aws_on_the_hosts_loopback(
         delegate.stop()
         delegate.end_steps()
         manager.stop()
+
+
+@pytest.mark.parametrize("spelling", ["as AWS names it", "repositoryUri"])
+def test_an_image_of_ecr_is_pulled_with_the_delegates_credentials(
+    engine: docker.DockerClient, task: str, tmp_path: Path, spelling: str
+) -> None:
+    ecr = serve(tmp_path / "ecr")
+    ecr.client().create_repository(repositoryName="tool")
+    uri = f"{ecr.image_host()}/tool:{task}"
+    context = write_files(tmp_path / "tool", {**FILE, "file": task})
+    engine.images.build(path=str(context), tag=uri, rm=True)
+    engine.images.push(uri, auth_config={"username": "AWS", "password": ecr.plane.password()})
+    engine.api.remove_image(uri, force=True)
+    manager = FakeManager()
+    manager.start()
+    (tmp_path / "delegate").mkdir()
+    environment = {
+        "FAKE_HARNESS_CONTAINERS": "docker",
+        "AWS_ENDPOINT_URL": ecr.url,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+    }
+    delegate = Delegate(manager=manager, folder=tmp_path / "delegate", environment=environment)
+    delegate.start()
+    try:
+        image = uri if spelling == "repositoryUri" else uri.removeprefix(f"{ecr.host}/")
+        run(manager, task, "true", image=image)
+        # The image has no shell: that this is found out shows that the engine has the image.
+        assert "exec sh failed" in manager.result(task)["failure"]["message"]
+        assert f"Pulling {uri}" in manager.lines(task, "")
+    finally:
+        delegate.stop()
+        delegate.end_steps()
+        manager.stop()
+        ecr.stop()
+        engine.api.remove_image(uri, force=True)
 
 
 def test_without_an_engine_a_run_step_goes_on_to_the_host_and_a_background_step_refuses(

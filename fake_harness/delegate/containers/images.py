@@ -37,7 +37,8 @@ def ensure_image(client: Client, context: StepContext) -> str:
     if policy == "Never":
         raise StepFailedError(f"Image [{name}] is not on the engine, and may not be pulled.")
     login: dict[str, str] | None = None
-    ecr = _ECR.fullmatch(name.partition("/")[0])
+    # AWS's own spelling, or the `repositoryUri` of an ECR that serves all registries at one place.
+    ecr = next(filter(None, map(_ECR.fullmatch, name.split("/")[:2])), None)
     if ecr:
         login, name = _ecr(name, ecr["region"])
     elif connector:
