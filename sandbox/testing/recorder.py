@@ -8,7 +8,8 @@ from typing import Any
 from wsgiref.types import StartResponse
 
 from sandbox.aws.gateway import Environ, WsgiApp, read_request
-from sandbox.aws.wire import WireRequest
+from sandbox.aws.trail.callers import is_task_token
+from sandbox.aws.wire import WireRequest, session_token
 from sandbox.testing.operations import asked
 from sandbox.testing.settings import CALLERS
 
@@ -56,6 +57,8 @@ class Recorder:
         if found is None:
             return
         by = self._callers.get(found.access_key_id, found.access_key_id)
+        if is_task_token(session_token(request)):
+            by = "task"
         if found.service == "sts" and status < 400:
             # Credentials of a role act for whoever assumed it.
             for key in _NEW_KEY.findall(body):

@@ -21,12 +21,13 @@ HARNESS_KEY = "pat.sandbox_account.local.sandbox"
 
 TEST_KEY = "LOCALSANDBOXTEST0000"
 PIPELINE_KEY = "LOCALSANDBOXDELEGATE"
-TASK_KEY = "LOCALSANDBOXKEY00000"
-"""What `sandbox.environments.aws_variables` gives to ECS tasks."""
 SECRET_KEY = "local-sandbox-secret-key"  # noqa: S105  any secret is accepted
 
-CALLERS: Mapping[str, str] = {TEST_KEY: "test", PIPELINE_KEY: "pipeline", TASK_KEY: "task"}
-"""Access key to who signs with it: so a recorded call tells who made it."""
+CALLERS: Mapping[str, str] = {TEST_KEY: "test", PIPELINE_KEY: "pipeline"}
+"""Access key to who signs with it: so a recorded call tells who made it.
+
+Tasks sign with the credentials of their task roles.
+"""
 
 _FOREIGN = ("AWS_", "SANDBOX_", "FAKE_HARNESS_", "HARNESS_", "DELEGATE_", "PLUGIN_", "PYTEST_")
 _ALSO_FOREIGN = frozenset(

@@ -109,6 +109,11 @@ class Callers:
         )
 
 
+def is_task_token(session_token: str) -> bool:
+    """Tell whether a session token is one that `TaskCredentials` gave."""
+    return _task_of(session_token) is not None
+
+
 def user_identity(caller: Caller, account_id: str) -> JsonObject:
     """Return the `userIdentity` of a CloudTrail record.
 
