@@ -1,12 +1,13 @@
 """Finds the container engine and asks it about images; it builds and pushes nothing."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import docker
 from docker.context import ContextAPI
-from docker.errors import DockerException, ImageNotFound
+from docker.errors import APIError, DockerException, ImageNotFound
 
 from sandbox.errors import DependencyError
 
@@ -76,6 +77,13 @@ def look_up(client: docker.DockerClient, name: str) -> LocalImage:
         size_bytes=int(attributes["Size"]),
         recipe=str(labels.get(RECIPE_LABEL, "")) if origin == "stand-in" else "",
     )
+
+
+def drop_nameless(client: docker.DockerClient, identifier: str) -> None:
+    """Remove an image that no name means any more; one with a name, or in use, stays."""
+    with suppress(ImageNotFound, APIError):
+        if not client.images.get(identifier).tags:
+            client.api.remove_image(identifier, noprune=True)
 
 
 def has_buildkit(client: docker.DockerClient) -> bool:

@@ -16,7 +16,7 @@ from docker.errors import APIError, DockerException, ImageNotFound
 from sandbox.errors import DependencyError, SandboxError
 from sandbox.images.build import Builder, ImageBuild
 from sandbox.images.debian import SUITE, debootstrap_words, make_root_file_system
-from sandbox.images.engine import RECIPE_LABEL, STAND_IN_LABEL, look_up
+from sandbox.images.engine import RECIPE_LABEL, STAND_IN_LABEL, drop_nameless, look_up
 from sandbox.images.stand_ins import RECIPES_DIR, Recipe, digest_of, files_of
 
 Say = Callable[[str], None]
@@ -73,8 +73,7 @@ class Foundry:
             earlier = look_up(self._client, recipe.image)
             self._build(context, recipe.image, base, say, labels)
             if earlier.origin == "stand-in":
-                with suppress(APIError):  # the same again, or images are built on it
-                    self._client.api.remove_image(earlier.id)
+                drop_nameless(self._client, earlier.id)
 
     def _base(self, say: Say) -> str:
         name = f"{_OWN}:base-{self._base_digest}"

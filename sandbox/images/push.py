@@ -14,6 +14,7 @@ from docker.models.images import Image
 from sandbox.aws.builder.errors import BuildFailedError
 from sandbox.aws.builder.push import EcrLogin
 from sandbox.images.build import Say
+from sandbox.images.engine import drop_nameless
 
 _SHOWN = ("Pushed", "Layer already exists", "Mounted from")
 
@@ -62,24 +63,19 @@ def keep_layers(client: docker.DockerClient, image: Image, name: str) -> None:
     """
     own = f"sandbox-cache/{name.partition('/')[2]}"
     try:
-        earlier = client.images.get(f"{own}:latest").id
+        earlier = str(client.images.get(f"{own}:latest").id)
     except ImageNotFound:
-        earlier = image.id
+        earlier = ""
     image.tag(own, "latest")
-    if earlier != image.id:
-        _remove(client, str(earlier))
+    if earlier:
+        drop_nameless(client, earlier)
 
 
 def forget(client: docker.DockerClient, name: str, tags: Sequence[str]) -> None:
     """Take the registry's names off the engine: what was pushed is there, the rest is void."""
     for tag in tags:
-        _remove(client, f"{name}:{tag}")
-
-
-def _remove(client: docker.DockerClient, name: str) -> None:
-    """Remove a name; what containers or other names hold stays."""
-    with suppress(ImageNotFound, APIError):
-        client.api.remove_image(name, noprune=True)
+        with suppress(ImageNotFound, APIError):  # gone already, or a container holds it
+            client.api.remove_image(f"{name}:{tag}", noprune=True)
 
 
 def _followed(rows: Sequence[Mapping[str, object]], say: Say) -> str:
