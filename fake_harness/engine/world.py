@@ -140,11 +140,21 @@ class View:
         return roll_up(r.status for r in stages if r.status.is_final)
 
     def advised(self, node_id: str, *advices: str) -> bool:
-        """True when something that broke under a node execution asks for such a rollback."""
+        """True when something that broke under a node execution asks for such a rollback.
+
+        What breaks in a rollback asks nothing of the part that is being rolled back: that has
+        ended, and how it ended must not change.
+        """
+        inside = self._in_rollback(self.rows[node_id])
         return any(
-            row.advice in advices and row.status in BROKE
+            row.advice in advices
+            and row.status in BROKE
+            and (inside or not self._in_rollback(row))
             for row in (self.rows[node_id], *self.below(node_id))
         )
+
+    def _in_rollback(self, row: NodeExecution) -> bool:
+        return self.index.in_rollback(self.index.by_id[row.plan_node_id])
 
 
 def _is_paused(interrupts: Sequence[Interrupt]) -> bool:

@@ -256,6 +256,18 @@ def test_pipeline_rollback_undoes_earlier_stages_last_first() -> None:
     assert simulation.ran() == ["s1", "s2", "s3", "r3", "r2", "r1"]
 
 
+def test_a_failure_in_the_rollback_of_a_good_stage_does_not_stop_the_pipelines_rollback() -> None:
+    undo = step("r1", on_failure="PipelineRollback")
+    plan = pipeline(
+        stage("a", step("s1"), rollback=[undo, step("r2")]),
+        stage("b", step("s2", on_failure="PipelineRollback")),
+        stage("c", step("s3")),
+    )
+    simulation = Simulation(plan, {"s2": [False], "r1": [False]})
+    assert simulation.run() is Status.FAILED
+    assert simulation.ran() == ["s1", "s2", "r1", "r2"]
+
+
 def test_a_parallel_failure_rolls_back_after_all_siblings_ended() -> None:
     plan = pipeline(
         stage(
