@@ -16,12 +16,12 @@ COPY pyproject.toml uv.lock README.md LICENSE ./
 ARG UV_VERSION=0.13.9
 RUN python3 -m venv .venv \
  && .venv/bin/pip install --no-cache-dir --disable-pip-version-check uv==${UV_VERSION} \
- && .venv/bin/uv sync --no-cache --frozen --inexact --no-dev --group delegate --no-install-project \
+ && .venv/bin/uv sync --no-cache --frozen --inexact --no-dev --group delegate --extra postgres --no-install-project \
  && .venv/bin/uv sync --no-cache --frozen --project tools \
  && .venv/bin/uv sync --no-cache --frozen --project tools/checkov
 COPY sandbox sandbox
 COPY fake_harness fake_harness
-RUN .venv/bin/uv sync --no-cache --frozen --inexact --no-dev --group delegate \
+RUN .venv/bin/uv sync --no-cache --frozen --inexact --no-dev --group delegate --extra postgres \
  && useradd --create-home --uid 1000 sandbox \
  && install -d -o sandbox -g sandbox /state
 

@@ -10,6 +10,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, MetaData, create_engine, event, text
 
 metadata = MetaData()
+_WRITERS = 0x68617265
+"""The key of PostgreSQL's advisory lock that write transactions hold; any number of ours."""
 
 
 def open_database(url: str) -> Engine:
@@ -36,16 +38,20 @@ def open_database(url: str) -> Engine:
 
 def create_tables(engine: Engine) -> None:
     """Create every table that is missing; safe to repeat and to race."""
-    with engine.begin() as connection:
-        if connection.dialect.name == "sqlite":
-            connection.execute(text("BEGIN IMMEDIATE"))
+    with transaction(engine) as connection:
         metadata.create_all(connection)
 
 
 @contextmanager
 def transaction(engine: Engine) -> Iterator[Connection]:
-    """Run the block as one write transaction (`BEGIN IMMEDIATE` on SQLite)."""
+    """Run the block as one write transaction; no two run at the same time.
+
+    `BEGIN IMMEDIATE` on SQLite. PostgreSQL would let writers overlap, and events become
+    visible out of their order; one lock of the whole store gives both the same meaning.
+    """
     with engine.begin() as connection:
         if connection.dialect.name == "sqlite":
             connection.execute(text("BEGIN IMMEDIATE"))
+        else:
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITERS})"))
         yield connection

@@ -8,10 +8,13 @@ from sqlalchemy.dialects.sqlite import Insert
 def upsert(connection: Connection, table: Table) -> Insert:
     """Return an INSERT for the connection's database that knows `on_conflict_do_…`.
 
-    PostgreSQL's has the same methods; its dialect is imported only where it is used.
+    Its result's `rowcount` tells whether a row came to be. PostgreSQL's INSERT has the same
+    methods; its dialect is imported only where it is used.
     """
     if connection.dialect.name == "sqlite":
         return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql
 
-    return postgresql.insert(table)  # type: ignore[return-value]
+    return postgresql.insert(table).execution_options(  # type: ignore[return-value]
+        preserve_rowcount=True
+    )

@@ -1,9 +1,9 @@
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from engine_harness import EngineUnderTest
+from fresh_database import fresh_database
 
 from fake_harness.store import tables
 from fake_harness.store.database import create_tables, open_database
@@ -22,7 +22,8 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def engine(tmp_path: Path, empty_database: Path) -> Iterator[EngineUnderTest]:
-    shutil.copy(empty_database, tmp_path / "harness.db")
-    engine = EngineUnderTest(tmp_path)
+    engine = EngineUnderTest(
+        tmp_path, database=fresh_database(empty_database, tmp_path / "harness.db")
+    )
     yield engine
     engine.database.dispose()

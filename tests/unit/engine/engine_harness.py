@@ -51,9 +51,11 @@ class EngineUnderTest:
     `answers[step identifier]` is a result, or a list of results, one an attempt.
     """
 
-    def __init__(self, folder: Path, *, time_scale: float = 1.0) -> None:
+    def __init__(
+        self, folder: Path, *, time_scale: float = 1.0, database: Engine | None = None
+    ) -> None:
         self.now = Clock()
-        self.database: Engine = open_database(f"sqlite:///{folder / 'harness.db'}")
+        self.database = database or open_database(f"sqlite:///{folder / 'harness.db'}")
         self.cipher: Cipher = load_cipher(folder / "master.key")
         self.time_scale = time_scale
         self.loop = self.new_loop()

@@ -1,8 +1,8 @@
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from fresh_database import fresh_database
 from sqlalchemy import Connection, Engine
 
 from fake_harness.crypto import Cipher, load_cipher
@@ -23,9 +23,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def database(tmp_path: Path, empty_database: Path) -> Iterator[Engine]:
-    path = tmp_path / "harness.db"
-    shutil.copy(empty_database, path)
-    engine = open_database(f"sqlite:///{path}")
+    engine = fresh_database(empty_database, tmp_path / "harness.db")
     yield engine
     engine.dispose()
 
