@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 PY := .venv/bin/python
 PYTEST := .venv/bin/pytest
 # Tests that start a whole sandbox each: they run alone, one after the other.
-WHOLE := tests/contract/test_bad_input.py tests/contract/test_second_stack.py tests/contract/test_whole_gateway.py
+WHOLE := $(addprefix tests/contract/test_,$(addsuffix .py,bad_input compose docker_service real_names second_stack whole_gateway))
 
 .PHONY: help setup demo demo-rollback up down lint type test unit contract e2e chaos apps-test bench docs clean
 
@@ -88,4 +88,4 @@ docs: setup ## Regenerate the documents that come from code
 	$(PY) -m fake_harness.pipeline.steps > docs/steps.md
 
 clean: ## Remove what setup installed
-	rm -rf .venv tools/.venv tools/checkov/.venv apps/frontend/node_modules apps/backend/.venv
+	rm -rf .venv tools/.venv tools/checkov/.venv tools/localstack/.venv apps/frontend/node_modules apps/backend/.venv
