@@ -89,8 +89,7 @@ def aws_variables(settings: Settings) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         # Said, not only unset: a profile of the AWS configuration may say the contrary.
         "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "false",
-        "AWS_USE_FIPS_ENDPOINT": "false",
-        "AWS_USE_DUALSTACK_ENDPOINT": "false",
+        # FIPS and dual stack are unset only: Terraform's S3 backend takes "false" for a yes.
     }
 
 

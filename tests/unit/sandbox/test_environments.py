@@ -94,9 +94,7 @@ def test_a_profile_that_ignores_endpoints_does_not_lead_past_the_sandbox(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = tmp_path / "config"
-    config.write_text(
-        "[default]\nignore_configured_endpoint_urls = true\nuse_fips_endpoint = true\n"
-    )
+    config.write_text("[default]\nignore_configured_endpoint_urls = true\n")
     environment = switch(Target.LOCAL, SETTINGS, current=os.environ).apply(os.environ)
     for name in os.environ:
         monkeypatch.delenv(name)
@@ -105,6 +103,14 @@ def test_a_profile_that_ignores_endpoints_does_not_lead_past_the_sandbox(
     monkeypatch.delenv("SSL_CERT_FILE")
     client = botocore.session.get_session().create_client("sts")
     assert client.meta.endpoint_url == SETTINGS.aws_url
+
+
+@pytest.mark.parametrize("name", ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"])
+def test_what_terraforms_s3_backend_misreads_is_unset_and_never_set(name: str) -> None:
+    """Its backend takes any value, "false" too, for a yes, and refuses our endpoint then."""
+    local = switch(Target.LOCAL, SETTINGS)
+    assert name not in local.set
+    assert name in local.unset
 
 
 def test_localstack_differs_from_local_by_no_variable() -> None:
