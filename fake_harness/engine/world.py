@@ -147,9 +147,7 @@ class View:
         """
         inside = self._in_rollback(self.rows[node_id])
         return any(
-            row.advice in advices
-            and row.status in BROKE
-            and (inside or not self._in_rollback(row))
+            row.advice in advices and row.status in BROKE and (inside or not self._in_rollback(row))
             for row in (self.rows[node_id], *self.below(node_id))
         )
 
