@@ -407,6 +407,8 @@ def test_ctrl_c_leaves_nothing(tmp_path: Path, temporary: Path) -> None:
 import os, signal, time
 from pathlib import Path
 def test_interrupted(harness):
+    # What was started in a shell's background ignores Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     harness.apply(PIPELINE)
     harness.start("hello", {"script": "touch BEGUN; exec sleep 61"})
     deadline = time.monotonic() + 30
