@@ -16,9 +16,9 @@ from sandbox import stack, terminal
 from sandbox.cli_guard import confirm_command, guarded
 from sandbox.environments import Target
 from sandbox.errors import SandboxError, UsageError
+from sandbox.host import host_environment
 from sandbox.settings import (
     adopt_environment,
-    host_environment,
     load_settings,
     named_fields,
     started_settings,

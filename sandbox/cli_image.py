@@ -8,7 +8,8 @@ import click
 
 from sandbox.cli import as_json
 from sandbox.errors import UsageError
-from sandbox.settings import host_environment, load_settings
+from sandbox.host import host_environment
+from sandbox.settings import load_settings
 from sandbox.stack import local_switch, sandbox_variables
 
 

@@ -8,9 +8,9 @@ import click
 from sandbox import terminal
 from sandbox.cli import as_json
 from sandbox.errors import UsageError
+from sandbox.host import host_environment
 from sandbox.images.engine import LocalImage
 from sandbox.images.references import base_images, find_dockerfiles
-from sandbox.settings import host_environment
 
 _DOCKERFILES = click.argument(
     "dockerfiles", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path)

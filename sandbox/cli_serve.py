@@ -2,7 +2,8 @@
 
 import click
 
-from sandbox.settings import host_environment, load_settings
+from sandbox.host import host_environment
+from sandbox.settings import load_settings
 
 
 @click.command(short_help="Run parts in the foreground, for containers and service managers.")

@@ -11,7 +11,8 @@ from sandbox.environments import Target
 from sandbox.errors import SandboxError, UsageError
 from sandbox.harness_client import HarnessClient
 from sandbox.harness_target import harness_client
-from sandbox.settings import Settings, adopt_environment, host_environment, load_settings
+from sandbox.host import host_environment
+from sandbox.settings import Settings, adopt_environment, load_settings
 from sandbox.switch.memory import (
     Choice,
     lets_localstack_in,

@@ -12,14 +12,9 @@ from sandbox.cli_guard import confirm_harness, guarded
 from sandbox.demo.story import Demo, DemoOptions
 from sandbox.environments import Target, harness_variables
 from sandbox.harness_target import harness_client
+from sandbox.host import host_environment
 from sandbox.local_values import local_placeholders, local_webhook
-from sandbox.settings import (
-    Settings,
-    adopt_environment,
-    host_environment,
-    load_settings,
-    named_fields,
-)
+from sandbox.settings import Settings, adopt_environment, load_settings, named_fields
 from sandbox.stack import local_switch
 from sandbox.switch.memory import meant, switch_to
 from sandbox.sync import Syncer, SyncValues

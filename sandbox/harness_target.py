@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from sandbox.environments import Target, harness_variables, is_here
 from sandbox.errors import UsageError
 from sandbox.harness_client import HarnessClient
-from sandbox.settings import Settings, host_environment
+from sandbox.host import host_environment
+from sandbox.settings import Settings
 from sandbox.switch.memory import Choice, remembered, switch_to
 
 HARNESS_SAAS = "https://app.harness.io/gateway"

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sandbox.errors import DependencyError
-from sandbox.settings import host_environment
+from sandbox.host import host_environment
 
 _GRACE_S = 2.0
 _LOOK_S = 0.05

@@ -13,9 +13,10 @@ from sandbox import stack
 from sandbox.aws.engines import remembered_engine, remove_tasks, settle_engine, stop_tasks
 from sandbox.aws.localstack.health import require_localstack
 from sandbox.errors import EnvironmentNotReadyError, UsageError, not_writable
+from sandbox.host import host_environment
 from sandbox.leftovers import end_steps
 from sandbox.listening import require_free_port
-from sandbox.settings import Settings, host_environment, started_settings, variable
+from sandbox.settings import Settings, started_settings, variable
 from sandbox.supervisor import ProcessSpec, Supervisor, write_private
 
 Ready = Callable[[str, float], None]

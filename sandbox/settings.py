@@ -235,11 +235,6 @@ def _given(settings: Settings) -> dict[str, object]:
     return {"home": settings.home} | {name: getattr(settings, name) for name in named_fields()}
 
 
-def host_environment() -> dict[str, str]:
-    """Return the environment of this process, for handing on to others."""
-    return dict(os.environ)
-
-
 def adopt_environment(environment: Mapping[str, str]) -> None:
     """Make `environment` that of this process: libraries read credentials and trust from it."""
     os.environ.clear()

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Literal, cast
 from sandbox.aws.ports import ImageResolver
 from sandbox.aws.runtime.port import ContainerRuntime
 from sandbox.errors import DependencyError
-from sandbox.settings import Settings, host_environment
+from sandbox.host import host_environment
+from sandbox.settings import Settings
 
 if TYPE_CHECKING:
     from sandbox.aws.gateway import Lifecycle

@@ -15,8 +15,9 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from sandbox.errors import SandboxError, not_writable
+from sandbox.host import host_environment
 from sandbox.listening import require_free_port
-from sandbox.settings import Settings, host_environment
+from sandbox.settings import Settings
 
 THREADS = 32
 GRACE_S = 10

@@ -23,9 +23,10 @@ from sandbox.demo.traffic import Answer, Destination, SteadyTraffic
 from sandbox.demo.workshop import Edit, Workshop
 from sandbox.errors import SandboxError, UsageError
 from sandbox.harness_target import local_harness_client
+from sandbox.host import host_environment
 from sandbox.lifecycle import Sandbox
 from sandbox.local_values import local_placeholders, local_webhook
-from sandbox.settings import Settings, host_environment
+from sandbox.settings import Settings
 from sandbox.sync import Syncer, SyncValues
 from sandbox.terraform import Terraform
 

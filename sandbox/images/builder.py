@@ -14,11 +14,11 @@ from sandbox.aws.builder.plugin import Say, credentials_of, run_plugin
 from sandbox.aws.builder.push import ecr_login
 from sandbox.aws.builder.settings import BuildSettings, named
 from sandbox.errors import UsageError
+from sandbox.host import host_environment
 from sandbox.images.build import ImageBuild, choose_builder
 from sandbox.images.engine import connect, look_up
 from sandbox.images.push import forget, keep_layers, push, pushed_name
 from sandbox.images.references import base_images
-from sandbox.settings import host_environment
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ from flask import Flask, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from sandbox.errors import SandboxError
+from sandbox.host import host_environment
 from sandbox.scm.payloads import pull_request_payload, repository_payload, user_payload
 from sandbox.scm.repositories import Repository, list_repositories
 
@@ -88,7 +89,7 @@ def _git_environment() -> dict[str, str]:
     authorization = request.authorization
     pusher = (authorization.username if authorization else None) or "developer"
     environment = {
-        "PATH": os.environ.get("PATH", os.defpath),
+        "PATH": host_environment().get("PATH", os.defpath),
         "GIT_PUSHER": pusher,
         "GIT_CONFIG_COUNT": "1",
         # Bare repositories made by another uid (a container's) are still ours.

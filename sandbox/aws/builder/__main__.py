@@ -14,7 +14,8 @@ from sandbox.aws.builder.plugin import Say, credentials_of, run_plugin
 from sandbox.aws.builder.push import Registry
 from sandbox.aws.builder.settings import BuildSettings, named
 from sandbox.errors import SandboxError
-from sandbox.settings import Settings, host_environment
+from sandbox.host import host_environment
+from sandbox.settings import Settings
 
 
 def main() -> int:
