@@ -3,7 +3,7 @@ SHELL := /bin/bash
 UV_VERSION := 0.13.9
 PY := .venv/bin/python
 PYTEST := .venv/bin/pytest
-# Tests that start a whole sandbox each: they run alone, one after the other.
+# Tests that start a whole sandbox each: they run after the others, two files at a time.
 WHOLE := $(addprefix tests/contract/test_,$(addsuffix .py,bad_input compose docker_service localstack real_names second_stack tflocal whole_gateway))
 
 .PHONY: help setup demo demo-rollback up down lint type test unit contract e2e chaos apps-test bench docs clean
@@ -67,10 +67,10 @@ unit: setup ## Fast, pure tests
 
 contract: setup tools/localstack/.venv/.ready ## Real clients over HTTP
 	$(PYTEST) tests/contract -n 3 --dist loadfile -q --reruns 1 $(WHOLE:%=--ignore=%)
-	$(PYTEST) $(WHOLE) -q --reruns 1
+	$(PYTEST) $(WHOLE) -n 2 --dist loadfile -q --reruns 1
 
-e2e: setup ## The demo and its rollback
-	$(PYTEST) tests/e2e -q
+e2e: setup ## The demo and its rollback, on processes and on Docker
+	$(PYTEST) tests/e2e -n 2 --dist loadgroup -q
 
 chaos: setup ## Processes killed at every point and at random
 	$(PYTEST) tests/chaos -q --reruns 1

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import stack, terminal
+from sandbox.aws.engines import remembered_engine
 from sandbox.demo.measure import (
     Split,
     execution_record,
@@ -24,6 +25,7 @@ from sandbox.demo.workshop import Edit, Workshop
 from sandbox.errors import SandboxError, UsageError
 from sandbox.harness_target import local_harness_client
 from sandbox.host import host_environment
+from sandbox.images.references import base_images, find_dockerfiles
 from sandbox.lifecycle import Sandbox
 from sandbox.local_values import local_placeholders, local_webhook
 from sandbox.settings import Settings
@@ -85,6 +87,8 @@ class Demo:
         begun = time.monotonic()
         with terminal.step("sandbox up") as line:
             Sandbox(self._settings).up(timeout_s=60, ready=lambda name, _s: line(name))
+        if remembered_engine(self._settings) == "docker":
+            self._base_images()
         self._infrastructure()
         self._entities()
         first = not (self._home / "demo" / "released").exists()
@@ -95,6 +99,19 @@ class Demo:
         path = self._home / "demo.json"
         path.write_text(json.dumps(summary, indent=2))
         return summary
+
+    def _base_images(self) -> None:
+        """Have what the Dockerfiles build on, before minutes are spent on the rest."""
+        from sandbox.images.prepare import Wish, prepare
+        from sandbox.images.workshop import EngineWorkshop
+
+        names = base_images(find_dockerfiles(self._options.project / "apps"), ())
+        with terminal.step(f"base images on Docker: {', '.join(names)}") as line:
+            try:
+                prepare(tuple(names), Wish(), EngineWorkshop(host_environment()), line)
+            except SandboxError as error:
+                without = "Without Docker: `sandbox down && SANDBOX_ENGINE=process make demo`."
+                raise type(error)(error.message, hint=f"{error.hint} {without}".strip()) from error
 
     def _infrastructure(self) -> None:
         self._copy_infra()
