@@ -76,10 +76,11 @@ def list_(dockerfiles: tuple[Path, ...], named: tuple[str, ...], json_: bool) ->
     `registry`: as its publisher made it. `stand-in`: made here from Debian packages.
     `local`: built here under that name. `missing`: `sandbox images prepare` brings it.
     """
+    from sandbox.container_engine import connect
     from sandbox.images import engine
 
     users = _users(dockerfiles, named)
-    client = engine.connect(host_environment(), timeout_s=20)
+    client = connect(host_environment(), timeout_s=20)
     found = [engine.look_up(client, name) for name in users]
     if json_:
         terminal.print_json([_row(image, users) for image in found])

@@ -42,7 +42,7 @@ def _end_containers(delegate_dir: Path) -> None:
         return
     from docker.errors import APIError
 
-    from sandbox.images.engine import connect
+    from sandbox.container_engine import connect
 
     with suppress(DependencyError):  # an engine that is away runs nothing
         client = connect(host_environment(), timeout_s=_ENGINE_TIMEOUT_S)

@@ -48,7 +48,7 @@ def settle_engine(settings: Settings) -> Settings:
     else:
         chosen = settings.engine
     if chosen == "docker":
-        from sandbox.aws.runtime.docker.engine import probe
+        from sandbox.container_engine import probe
 
         probe(host_environment())
     if chosen != remembered_engine(settings):
@@ -137,7 +137,7 @@ def describe_engine(settings: Settings, environment: Mapping[str, str]) -> tuple
     chosen = remembered_engine(settings) or settings.engine
     if chosen in {"process", "fake"}:
         return f"{chosen}: no container engine is used", True
-    from sandbox.aws.runtime.docker.engine import probe
+    from sandbox.container_engine import probe
 
     try:
         found = probe(environment)
@@ -149,7 +149,7 @@ def describe_engine(settings: Settings, environment: Mapping[str, str]) -> tuple
 
 
 def _docker_answers() -> bool:
-    from sandbox.aws.runtime.docker.engine import probe
+    from sandbox.container_engine import probe
 
     try:
         probe(host_environment())
@@ -162,13 +162,13 @@ def _open_docker(
     settings: Settings, images: ImageResolver, registry_password: Callable[[], str]
 ) -> Engine:
     from sandbox.aws.runtime.docker import DockerRuntime
-    from sandbox.aws.runtime.docker.engine import connect
     from sandbox.aws.runtime.docker.images import RegistryAccess
     from sandbox.aws.runtime.docker.labels import open_owner
+    from sandbox.container_engine import connect
 
     root = _docker_root(settings)
     runtime = DockerRuntime(
-        client=connect(host_environment()),
+        client=connect(host_environment()).api,
         owner=open_owner(root, settings.home),
         root=root,
         images=images,

@@ -13,10 +13,11 @@ from sandbox.aws.builder.errors import BuildFailedError
 from sandbox.aws.builder.plugin import Say, credentials_of, run_plugin
 from sandbox.aws.builder.push import ecr_login
 from sandbox.aws.builder.settings import BuildSettings, named
+from sandbox.container_engine import connect
 from sandbox.errors import UsageError
 from sandbox.host import host_environment
 from sandbox.images.build import ImageBuild, choose_builder
-from sandbox.images.engine import connect, look_up
+from sandbox.images.engine import BUILD_TIMEOUT_S, look_up
 from sandbox.images.push import forget, keep_layers, push, pushed_name
 from sandbox.images.references import base_images
 
@@ -30,7 +31,7 @@ def _build_and_push(settings: BuildSettings, dockerfile: Path, say: Say) -> str:
     if not dockerfile.is_file():
         raise BuildFailedError(f"{dockerfile} is no file")
     environment = host_environment()
-    client = connect(environment)
+    client = connect(environment, timeout_s=BUILD_TIMEOUT_S)
     builder = choose_builder(client, environment)
     # First, as it costs nothing: a build whose image nobody takes is a waste.
     login = ecr_login(settings.registry, credentials_of(settings))

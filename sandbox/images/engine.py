@@ -1,16 +1,14 @@
-"""Finds the container engine and asks it about images; it builds and pushes nothing."""
+"""What the container engine says of images, and what it can; nothing is built or pushed."""
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
 import docker
-from docker.context import ContextAPI
-from docker.errors import APIError, DockerException, ImageNotFound
+from docker.errors import APIError, ImageNotFound
 
-from sandbox.errors import DependencyError
-
+BUILD_TIMEOUT_S = 600
+"""How long the engine may stay silent during a build, a push or an import."""
 STAND_IN_LABEL = "sandbox.stand-in"
 """On a stand-in: the name that it stands for. Images built on it inherit the label."""
 RECIPE_LABEL = "sandbox.stand-in.recipe"
@@ -28,36 +26,6 @@ class LocalImage:
     id: str = ""
     size_bytes: int = 0
     recipe: str = ""
-
-
-def connect(environment: Mapping[str, str], *, timeout_s: float = 600) -> docker.DockerClient:
-    """Return a client of the engine that `docker` itself would speak to.
-
-    Args:
-        environment: `DOCKER_HOST` and its kin are read from it; else the current context counts.
-        timeout_s: how long the engine may stay silent during one call.
-
-    Raises:
-        DependencyError: no engine answers.
-    """
-    address = environment.get("DOCKER_HOST", "")
-    try:
-        if not address:
-            context = ContextAPI.get_current_context()
-            address = str(context.Host) if context else "unix:///var/run/docker.sock"
-        client = docker.DockerClient.from_env(
-            version="auto",
-            timeout=int(timeout_s),
-            environment={**environment, "DOCKER_HOST": address},
-        )
-        client.ping()
-    except (DockerException, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DependencyError(
-            f"No container engine answers at {address or 'the default address'}: {reason}",
-            hint="Start Docker (`dockerd`, or Docker Desktop), or set DOCKER_HOST.",
-        ) from error
-    return client
 
 
 def look_up(client: docker.DockerClient, name: str) -> LocalImage:

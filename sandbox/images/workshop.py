@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from functools import cached_property
 
+from sandbox.container_engine import connect
 from sandbox.images import engine, registry
 from sandbox.images.build import Say, choose_builder
 from sandbox.images.engine import LocalImage
@@ -17,7 +18,7 @@ class EngineWorkshop:
         """Connect; raises DependencyError when no engine answers."""
         self._environment = environment
         self._fresh = fresh
-        self._client = engine.connect(environment)
+        self._client = connect(environment, timeout_s=engine.BUILD_TIMEOUT_S)
 
     def look_up(self, name: str) -> LocalImage:
         """Return what the engine has under a name."""
@@ -25,7 +26,7 @@ class EngineWorkshop:
 
     def pull(self, name: str, say: Say) -> None:
         """Fetch an image."""
-        impatient = engine.connect(self._environment, timeout_s=registry.SILENCE_S)
+        impatient = connect(self._environment, timeout_s=registry.SILENCE_S)
         registry.pull(impatient, name, say)
 
     def recipe_digest(self, recipe: Recipe) -> str:

@@ -8,8 +8,8 @@ import docker
 import pytest
 from docker.errors import ImageNotFound
 
+from sandbox.container_engine import connect
 from sandbox.errors import DependencyError
-from sandbox.images.engine import connect
 
 FILE = {"Dockerfile": "FROM scratch\nARG WORD=none\nLABEL word=${WORD}\nCOPY file /file\n"}
 

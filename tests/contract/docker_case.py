@@ -22,10 +22,10 @@ from runtime_cases import Behaviour
 from sandbox.aws.ports import ImageResolver
 from sandbox.aws.runtime.docker import DockerRuntime
 from sandbox.aws.runtime.docker.cleanup import remove_everything
-from sandbox.aws.runtime.docker.engine import connect
 from sandbox.aws.runtime.docker.images import RegistryAccess
 from sandbox.aws.runtime.docker.labels import open_owner
 from sandbox.aws.runtime.port import ContainerRuntime, ContainerSpec
+from sandbox.container_engine import connect
 from sandbox.errors import DependencyError
 
 PYTHON = "/usr/local/bin/python3"
@@ -35,7 +35,7 @@ _LEFT_OUT = {"site-packages", "test", "tests", "idlelib", "tkinter", "ensurepip"
 def require_engine() -> Any:
     """Return a client of the engine; skip the test where none answers."""
     try:
-        return connect(dict(os.environ))
+        return connect(dict(os.environ)).api
     except DependencyError as error:
         pytest.skip(f"{error.message} (tests on Docker need an engine)")
 

@@ -20,8 +20,8 @@ from container_engine import FILE, need_engine, write_files
 from docker.errors import APIError
 from ecr_server import EcrServer, serve
 
+from sandbox.container_engine import connect
 from sandbox.images import registry
-from sandbox.images.engine import connect
 from sandbox.images.registry import RegistryAwayError
 
 

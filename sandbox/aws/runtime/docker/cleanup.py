@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.aws.runtime.docker import labels
-from sandbox.aws.runtime.docker.engine import Client, NotFoundError, connect
 from sandbox.aws.runtime.docker.labels import find_owner
 from sandbox.aws.runtime.docker.network import remove_networks
 from sandbox.aws.runtime.docker.runtime import remove_container
+from sandbox.container_engine import Client, NotFoundError, connect
 
 STOP_TIMEOUT_S = 5
 _AT_ONCE = 16
@@ -33,7 +33,7 @@ def stop_tasks(root: Path, environment: Mapping[str, str]) -> None:
     owner = find_owner(root, root)
     if owner is None:
         return
-    client = connect(environment)
+    client = connect(environment).api
     try:
         rows = client.containers(filters=owner.filters())
         own = [row["Id"] for row in rows if not _is_holder(row)]
@@ -55,7 +55,7 @@ def remove_everything(root: Path, environment: Mapping[str, str]) -> None:
     owner = find_owner(root, root)
     if owner is None:
         return
-    client = connect(environment)
+    client = connect(environment).api
     try:
         rows = client.containers(all=True, filters=owner.filters())
         for row in sorted(rows, key=_is_holder):

@@ -11,7 +11,7 @@ import struct
 import tarfile
 from collections.abc import Mapping
 
-from sandbox.aws.runtime.docker.engine import Client, NotFoundError
+from sandbox.container_engine import Client, NotFoundError
 from sandbox.errors import DependencyError
 
 IMAGE = "sandbox/task-network:1"

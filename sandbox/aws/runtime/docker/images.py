@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from sandbox.aws.ports import ImageResolver, ResolvedImage
-from sandbox.aws.runtime.docker.engine import Client, NotFoundError, Unreachable, explanation
 from sandbox.aws.runtime.port import ImagePullError
+from sandbox.container_engine import Client, NotFoundError, Unreachable, explanation
 from sandbox.errors import AwsError
 
 BUILDPACK_LABEL = "sandbox.buildpack"

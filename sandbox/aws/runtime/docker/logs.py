@@ -15,9 +15,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from sandbox.aws.runtime.docker.engine import Client, NotFoundError, Unreachable
 from sandbox.aws.runtime.log_pages import read_page
 from sandbox.aws.runtime.port import LogPage
+from sandbox.container_engine import Client, NotFoundError, Unreachable
 
 _DRAIN_TIMEOUT_S = 10.0
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from sandbox.aws.runtime.docker.engine import Client, EngineError, NotFoundError, explanation
 from sandbox.aws.runtime.docker.labels import Owner
+from sandbox.container_engine import Client, EngineError, NotFoundError, explanation
 from sandbox.errors import DependencyError
 from sandbox.types import JsonObject
 

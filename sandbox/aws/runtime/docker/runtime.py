@@ -16,14 +16,6 @@ from typing import Any
 
 from sandbox.aws.ports import ImageResolver
 from sandbox.aws.runtime.docker import documents, labels
-from sandbox.aws.runtime.docker.engine import (
-    Client,
-    EngineError,
-    NotFoundError,
-    Unreachable,
-    describe,
-    explanation,
-)
 from sandbox.aws.runtime.docker.forwarder import Forwarder
 from sandbox.aws.runtime.docker.holder import ensure_image
 from sandbox.aws.runtime.docker.images import EngineImages, RegistryAccess, exposed_ports
@@ -44,6 +36,14 @@ from sandbox.aws.runtime.port import (
     StartError,
     TaskObservation,
     TaskSpec,
+)
+from sandbox.container_engine import (
+    Client,
+    EngineError,
+    NotFoundError,
+    Unreachable,
+    describe,
+    explanation,
 )
 
 _CONFLICT = 409

@@ -40,7 +40,7 @@ def test_auto_is_process_where_no_engine_answers(settings: Settings) -> None:
 
 
 def test_engine_that_was_asked_for_must_answer(settings: Settings) -> None:
-    with pytest.raises(DependencyError, match="No Docker-API engine answers at ") as refused:
+    with pytest.raises(DependencyError, match="No container engine answers at ") as refused:
         settle_engine(asking(settings, "docker"))
     assert "SANDBOX_ENGINE=process" in refused.value.hint
     assert remembered_engine(settings) is None
@@ -80,9 +80,9 @@ def test_purge_says_how_to_remove_what_an_absent_engine_holds(settings: Settings
 @pytest.mark.parametrize(
     ("remembered", "words", "usable"),
     [
-        ("", "process: No Docker-API engine answers", True),
+        ("", "process: No container engine answers", True),
         ("process", "process: no container engine is used", True),
-        ("docker", "No Docker-API engine answers", False),
+        ("docker", "No container engine answers", False),
     ],
 )
 def test_doctor_hears_what_is_or_would_be_used(

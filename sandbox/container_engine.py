@@ -1,22 +1,23 @@
 """The connection to a Docker-API engine: where it is and whether it answers; no container here.
 
-The only module that imports the Docker client. The engine is found as Docker's own command
-finds it: `DOCKER_HOST`, else the current context, else the local socket.
+The engine is found as Docker's own command finds it: `DOCKER_HOST`, else the current context,
+else the local socket.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import docker
 import requests
-from docker import APIClient, errors
+from docker import errors
 from docker.context import ContextAPI
 from docker.utils import kwargs_from_env
 
 from sandbox.errors import DependencyError
 
 CALL_TIMEOUT_S = 120
-"""Making a container may wait for a busy disk; nothing else takes so long."""
+"""Making a container may wait for a busy disk; of tasks nothing takes longer."""
 _PROBE_TIMEOUT_S = 5
 _CONNECTIONS = 200
 """Each container whose log is followed holds one."""
@@ -45,24 +46,33 @@ class EngineInfo:
     cpus: int
 
 
-def connect(environment: Mapping[str, str], *, timeout_s: int = CALL_TIMEOUT_S) -> Client:
+def connect(
+    environment: Mapping[str, str], *, timeout_s: float = CALL_TIMEOUT_S
+) -> docker.DockerClient:
     """Return a client of the engine that `environment` names; the caller closes it.
 
+    Args:
+        environment: `DOCKER_HOST` and its kin are read from it; else the current context counts.
+        timeout_s: how long the engine may stay silent during one call.
+
     Raises:
-        DependencyError: none answers.
+        DependencyError: none answers, or it may not be asked.
 
     """
-    address = "the Docker engine"
+    address = "the local Docker socket"
     try:
-        arguments = kwargs_from_env(environment=dict(environment))
+        arguments: dict[str, Any] = kwargs_from_env(environment=dict(environment))
         if "base_url" not in arguments:
             arguments |= ContextAPI.kwargs_from_context(environment=dict(environment))
-        address = str(arguments.get("base_url") or "the local Docker socket")
-        return APIClient(**arguments, version="auto", timeout=timeout_s, max_pool_size=_CONNECTIONS)
+        address = str(arguments.get("base_url") or address)
+        # Asking for the version at once shows whether it answers.
+        return docker.DockerClient(
+            **arguments, version="auto", timeout=int(timeout_s), max_pool_size=_CONNECTIONS
+        )
     except Unreachable as error:
+        reason = _first_line(error)
         raise DependencyError(
-            f"No Docker-API engine answers at {address}: {_first_line(error)}",
-            hint="Start Docker, or choose the other runtime: SANDBOX_ENGINE=process.",
+            f"No container engine answers at {address}: {reason}", hint=_hint(reason)
         ) from error
 
 
@@ -83,20 +93,19 @@ def probe(environment: Mapping[str, str]) -> EngineInfo:
     """Return what the engine says of itself, asked with little patience.
 
     Raises:
-        DependencyError: none answers, or it runs no Linux containers.
+        DependencyError: none answers, or it may not be asked.
 
     """
     client = connect(environment, timeout_s=_PROBE_TIMEOUT_S)
     try:
-        found = describe(client)
+        return describe(client.api)
     except Unreachable as error:
+        reason = _first_line(error)
         raise DependencyError(
-            f"The Docker engine does not answer: {_first_line(error)}",
-            hint="Start Docker again, or choose the other runtime: SANDBOX_ENGINE=process.",
+            f"The container engine does not answer: {reason}", hint=_hint(reason)
         ) from error
     finally:
         client.close()
-    return found
 
 
 def explanation(error: Exception) -> str:
@@ -106,3 +115,15 @@ def explanation(error: Exception) -> str:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
+
+
+def _hint(reason: str) -> str:
+    if "Permission denied" in reason:
+        return (
+            "This user may not open the engine's socket: join its group, in Compose by "
+            "DOCKER_GID=$(stat -c %g /var/run/docker.sock)."
+        )
+    return (
+        "Start Docker (`dockerd`, or Docker Desktop), or set DOCKER_HOST. "
+        "SANDBOX_ENGINE=process runs tasks without one."
+    )
