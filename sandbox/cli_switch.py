@@ -144,10 +144,10 @@ def preflight(target: str, infra: Path, folder: Path, plan: Path | None, json_: 
     from sandbox.switch.preflight.run import Clients
     from sandbox.switch.preflight.run import preflight as look
 
-    needs = read_needs(infra=infra, harness=folder, plan=plan)
+    host = host_environment()
+    needs = read_needs(infra=infra, harness=folder, plan=plan, environment=host)
     settings = load_settings()
     choice = meant(settings, target)
-    host = host_environment()
     client = _harness(settings, choice)
     adopt_environment(switch_to(choice, settings, host).apply(host))
     with terminal.step("sandbox preflight aws") as line:

@@ -21,8 +21,8 @@ def local_placeholders(settings: Settings) -> Mapping[str, str]:
         "GIT_TOKEN": kept_secret(settings.home / "git-token"),
         "GIT_WEBHOOK_SECRET": kept_secret(settings.home / "webhook-secret"),
         "AWS_REGION": aws["AWS_REGION"],
-        "AWS_ACCESS_KEY_ID": DELEGATE_KEY_ID,
-        "AWS_SECRET_ACCESS_KEY": aws["AWS_SECRET_ACCESS_KEY"],
+        "CI_AWS_ACCESS_KEY_ID": DELEGATE_KEY_ID,
+        "CI_AWS_SECRET_ACCESS_KEY": aws["AWS_SECRET_ACCESS_KEY"],
     }
 
 

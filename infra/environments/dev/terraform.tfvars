@@ -16,9 +16,6 @@ private_subnets = {
 single_nat_gateway        = true
 default_capacity_provider = "FARGATE_SPOT"
 
-# On a real account: a name of yours, and the id of the public zone that answers for it.
-domain_name = "dev.harness-workshop.example"
-
 monthly_budget_usd   = 40
 enable_cloudtrail    = false
 secret_recovery_days = 0

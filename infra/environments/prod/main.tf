@@ -8,6 +8,8 @@ locals {
   partition  = data.aws_partition.current.partition
   suffix     = coalesce(var.name_suffix, local.account_id)
 
+  domain_name = "${var.environment}.${var.domain}"
+
   services = {
     backend = {
       port              = var.backend_port
@@ -85,7 +87,7 @@ module "alb" {
   subnet_ids          = module.network.public_subnet_ids
   security_group_id   = module.network.alb_security_group_id
   logs_bucket         = module.storage.logs_bucket
-  domain_name         = var.domain_name
+  domain_name         = local.domain_name
   hosted_zone_id      = var.hosted_zone_id
   services            = local.services
 }

@@ -9,7 +9,7 @@ output "url" {
 }
 
 output "zone_name_servers" {
-  description = "Delegate domain_name to these in its parent zone; empty where hosted_zone_id was given."
+  description = "Delegate the environment's name to these in its parent zone; empty where hosted_zone_id was given."
   value       = module.alb.zone_name_servers
 }
 
@@ -25,7 +25,7 @@ output "dashboard_name" {
 
 locals {
   # A zone that this configuration made may not be delegated yet, so its name may not resolve.
-  base_url = "https://${var.hosted_zone_id == null ? module.alb.dns_name : var.domain_name}"
+  base_url = "https://${var.hosted_zone_id == null ? module.alb.dns_name : local.domain_name}"
 }
 
 # What harness/environments/prod.yaml and harness/sync.yaml name as ${terraform.<key>}.
@@ -47,7 +47,7 @@ output "harness_variables" {
     frontend_log_group             = module.observability.log_group_names["frontend"]
     load_balancer_name             = module.alb.load_balancer_name
     alb_dns_name                   = module.alb.dns_name
-    domain_name                    = var.domain_name
+    domain_name                    = local.domain_name
     base_url                       = local.base_url
     https_listener_arn             = module.alb.https_listener_arn
     backend_rule_arn               = module.alb.rule_arns["backend"]

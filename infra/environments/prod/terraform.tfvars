@@ -16,9 +16,6 @@ private_subnets = {
 single_nat_gateway        = false
 default_capacity_provider = "FARGATE"
 
-# On a real account: a name of yours, and the id of the public zone that answers for it.
-domain_name = "prod.harness-workshop.example"
-
 monthly_budget_usd   = 300
 enable_cloudtrail    = true
 secret_recovery_days = 0

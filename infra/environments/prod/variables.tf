@@ -46,13 +46,14 @@ variable "enable_vpc_endpoints" {
   default     = false
 }
 
-variable "domain_name" {
-  description = "Name on the certificate, and of the load balancer's alias record."
+variable "domain" {
+  description = "Domain in which this environment is <environment>.<domain>: on the certificate and as the load balancer's alias record. One of yours on a real account."
   type        = string
+  default     = "harness-workshop.example"
 }
 
 variable "hosted_zone_id" {
-  description = "Public Route 53 zone that answers for domain_name; null creates one."
+  description = "Public Route 53 zone that answers for <environment>.<domain>; null creates one."
   type        = string
   default     = null
 }

@@ -7,7 +7,7 @@ Terraform's configuration tells which types of resources there are; a plan (`ter
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class Needs:
 
     terraform_texts: Mapping[str, str]
     """Configuration files by their path."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What the environment says of Terraform's variables, `TF_VAR_*`."""
     planned: tuple[Planned, ...] | None = None
     """None where no plan was given."""
     harness: Mapping[str, Mapping[str, Any]]
@@ -91,8 +93,16 @@ class Needs:
         )
 
 
-def read_needs(*, infra: Path, harness: Path, plan: Path | None) -> Needs:
+def read_needs(
+    *, infra: Path, harness: Path, plan: Path | None, environment: Mapping[str, str]
+) -> Needs:
     """Read a project's files; Dockerfiles are looked for beside the Harness folder.
+
+    Args:
+        infra: Terraform's configuration.
+        harness: the folder with sync.yaml.
+        plan: output of `terraform show -json`.
+        environment: may give Terraform's variables values of its own.
 
     Raises:
         UsageError: neither Terraform configuration nor a Harness folder is there, or the plan
@@ -110,6 +120,7 @@ def read_needs(*, infra: Path, harness: Path, plan: Path | None) -> Needs:
             for ending in (".tf", ".tfvars")
             for path in _files(infra, ending)
         },
+        variables={k: v for k, v in environment.items() if k.startswith("TF_VAR_")},
         planned=read_plan(plan) if plan else None,
         harness=documents,
         base_images=_base_images(harness.resolve().parent, documents),

@@ -14,6 +14,9 @@ _LOCAL_ONLY = re.compile(
     re.MULTILINE,
 )
 _DOMAIN = re.compile(r'^\s*domain_name\s*=\s*"([^"]+)"', re.MULTILINE)
+_DOMAIN_VARIABLE = re.compile(
+    r'^variable\s+"(domain(?:_name)?)"\s*\{[^}]*?^\s*default\s*=\s*"([^"]+)"', re.MULTILINE
+)
 _RESERVED = (".example", ".test", ".invalid", ".localhost", ".local", ".internal")
 """No public DNS answers for these. Source: RFC 2606, RFC 6762."""
 _SANDBOX_ACCOUNT = re.compile(r"\b0{12}\b")
@@ -53,8 +56,13 @@ def certificate_domains(needs: Needs) -> frozenset[str]:
         return frozenset(str(row.values["domain_name"]) for row in rows)
     if "aws_acm_certificate" not in needs.resource_types:
         return frozenset()
-    texts = needs.terraform_texts.values()
-    return frozenset(name for text in texts for name in _DOMAIN.findall(text))
+    texts = "\n".join(needs.terraform_texts.values())
+    variables = [
+        needs.variables.get(f"TF_VAR_{name}", default)
+        for name, default in _DOMAIN_VARIABLE.findall(texts)
+    ]
+    literal = [name for name in _DOMAIN.findall(texts) if "${" not in name]
+    return frozenset([*literal, *variables])
 
 
 def _sizes(needs: Needs) -> list[Line]:
@@ -87,7 +95,8 @@ def _domains(needs: Needs) -> list[Line]:
         blocked(
             f"domain: {name}",
             "no public DNS can answer for this name, so ACM never validates it",
-            "Set domain_name to a name of yours, and hosted_zone_id to its public zone.",
+            "Name a domain of yours and its public zone; for infra/: "
+            "export TF_VAR_domain=... TF_VAR_hosted_zone_id=...",
         )
         for name in sorted(certificate_domains(needs))
         if name.endswith(_RESERVED)

@@ -41,6 +41,13 @@ def needs(
     )
 
 
+def own_needs(project: Path = PROJECT, **environment: str) -> Needs:
+    """Return what the workshop itself needs, as its files say."""
+    return read_needs(
+        infra=project / "infra", harness=project / "harness", plan=None, environment=environment
+    )
+
+
 def client(service: str) -> Any:
     return boto3.client(
         service, region_name=REGION, aws_access_key_id="x", aws_secret_access_key="x"
@@ -129,7 +136,7 @@ def test_session_of_a_role_is_simulated_as_that_role() -> None:
 
 
 def test_actions_of_our_own_stack_and_pipelines_are_all_known() -> None:
-    ours = read_needs(infra=PROJECT / "infra", harness=PROJECT / "harness", plan=None)
+    ours = own_needs()
     assert ours.resource_types - NEED_NOTHING <= set(RESOURCE_ACTIONS)
     aws_steps = {name for name in ours.step_types if name.startswith("Ecs") or "S3" in name}
     assert aws_steps | {"BuildAndPushECR"} <= set(STEP_ACTIONS)
@@ -291,6 +298,14 @@ def test_task_must_have_a_fargate_size(memory: str, verdict: str) -> None:
 )
 def test_what_is_meant_for_an_emulator_blocks(text: str) -> None:
     assert worst(refusals.check_settings(needs(texts={"main.tf": text}))) is Verdict.BLOCKED
+
+
+def test_domain_of_the_workshop_is_a_variable_of_the_shell() -> None:
+    """No file is edited on the way to a real account."""
+    assert worst(refusals.check_settings(own_needs())) is Verdict.BLOCKED
+    theirs = own_needs(TF_VAR_domain="shop.ann.dev")
+    assert refusals.certificate_domains(theirs) == {"shop.ann.dev"}
+    assert worst(refusals.check_settings(theirs)) is Verdict.OK
 
 
 def test_subscription_endpoint_is_no_override() -> None:
@@ -476,10 +491,10 @@ def test_what_is_no_plan_says_how_to_make_one(tmp_path: Path) -> None:
 
 def test_project_without_anything_to_read_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="neither"):
-        read_needs(infra=tmp_path / "infra", harness=tmp_path / "harness", plan=None)
+        own_needs(project=tmp_path)
 
 
 def test_base_images_are_those_of_the_pipelines_dockerfiles() -> None:
-    ours = read_needs(infra=PROJECT / "infra", harness=PROJECT / "harness", plan=None)
+    ours = own_needs()
     assert "python:3.11-slim" in ours.base_images
     assert all(path.startswith("apps/") for row in ours.base_images.values() for path in row)
