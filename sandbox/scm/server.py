@@ -43,10 +43,11 @@ def create_app(root: Path, base_url: str) -> Flask:
 
 
 def _add_git(app: Flask, root: Path) -> None:
-    @app.get("/<owner>/<name>.git/info/refs")
+    # As on GitHub, a clone URL may end in .git or not.
+    @app.get("/<owner>/<name>/info/refs")
     def info_refs(owner: str, name: str) -> ResponseReturnValue:
         service = request.args.get("service", "")
-        repository = Repository(root, owner, name)
+        repository = Repository(root, owner, name.removesuffix(".git"))
         if service not in _SERVICES:
             return "This server speaks the smart HTTP protocol only.\n", 403
         if not repository.exists():
@@ -62,10 +63,10 @@ def _add_git(app: Flask, root: Path) -> None:
         head = f"{len(banner) + 4:04x}{banner}0000".encode()
         return _git_response(head + done.stdout, f"application/x-{service}-advertisement")
 
-    @app.post("/<owner>/<name>.git/<service>")
+    @app.post("/<owner>/<name>/<any('git-upload-pack', 'git-receive-pack'):service>")
     def rpc(owner: str, name: str, service: str) -> ResponseReturnValue:
-        repository = Repository(root, owner, name)
-        if service not in _SERVICES or not repository.exists():
+        repository = Repository(root, owner, name.removesuffix(".git"))
+        if not repository.exists():
             return f"Not found: {request.path}\n", 404
         body = request.stream.read()
         if request.headers.get("Content-Encoding") == "gzip":
