@@ -66,14 +66,14 @@ unit: setup ## Fast, pure tests
 	$(PYTEST) tests/unit -n 2 -q
 
 contract: setup tools/localstack/.venv/.ready ## Real clients over HTTP
-	$(PYTEST) tests/contract -n 3 --dist loadfile -q --reruns 1 $(WHOLE:%=--ignore=%)
-	$(PYTEST) $(WHOLE) -n 2 --dist loadfile -q --reruns 1
+	$(PYTEST) tests/contract -n 3 --dist loadfile -q --reruns 1 --rerun-show-tracebacks $(WHOLE:%=--ignore=%)
+	$(PYTEST) $(WHOLE) -n 2 --dist loadfile -q --reruns 1 --rerun-show-tracebacks
 
 e2e: setup ## The demo and its rollback, on processes and on Docker
 	$(PYTEST) tests/e2e -n 2 --dist loadgroup -q
 
 chaos: setup ## Processes killed at every point and at random
-	$(PYTEST) tests/chaos -q --reruns 1
+	$(PYTEST) tests/chaos -q --reruns 1 --rerun-show-tracebacks
 
 apps-test: setup ## The workshop's own tests
 	cd apps/frontend && npm run --silent lint && npm run --silent typecheck && npm test --silent
