@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE_S, eventually
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
@@ -83,9 +83,8 @@ class FakeManager:
         with self.lock:
             return [row["out"].rstrip("\n") for row in self.logs.get(key, [])]
 
-    def result(self, task_id: str, timeout_s: float = 30) -> dict[str, Any]:
-        await_true(lambda: self.results.get(task_id), f"result of {task_id}", timeout_s)
-        return self.results[task_id][-1]
+    def result(self, task_id: str) -> dict[str, Any]:
+        return eventually(lambda: self.results.get(task_id, []), f"result of {task_id}")[-1]
 
     def _handle(self, request: Request) -> Response:
         if not verify(request.headers.get("Authorization", ""), TOKEN, account_id=ACCOUNT):
@@ -180,11 +179,11 @@ class Delegate:
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(10)
+            self.process.wait(PATIENCE_S)
 
     def step_pid(self, task_id: str) -> int:
         path = self.folder / "tasks" / "local" / task_id / "pid"
-        await_true((path.parent / "started").exists, f"{task_id} has started")
+        eventually((path.parent / "started").exists, f"{task_id} has started")
         return int(path.read_text().split()[0])
 
     def end_steps(self) -> None:
@@ -194,10 +193,3 @@ class Delegate:
                 os.killpg(int(path.read_text().split()[0]), signal.SIGKILL)
             except ProcessLookupError:
                 continue
-
-
-def await_true(condition: Callable[[], object], what: str, timeout_s: float = 20) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-        time.sleep(0.02)

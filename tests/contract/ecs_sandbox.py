@@ -47,6 +47,7 @@ class FakeRegistrar:
     draining: dict[str, set[tuple[str, int]]] = field(default_factory=dict)
     default: TargetHealth = field(default_factory=lambda: TargetHealth(state="healthy"))
     drains_at_once: bool = True
+    readings: int = 0
 
     def add_group(self, arn: str, *, target_type: str = "ip", attached: bool = True) -> None:
         self.groups[arn] = TargetGroupInfo(
@@ -74,6 +75,7 @@ class FakeRegistrar:
         self.draining.clear()
 
     def health(self, target_group_arn: str) -> Mapping[tuple[str, int], TargetHealth]:
+        self.readings += 1
         registered = dict.fromkeys(self.targets.get(target_group_arn, {}), self.default)
         draining = dict.fromkeys(
             self.draining.get(target_group_arn, ()), TargetHealth(state="draining")

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 import boto3
 import requests
 from botocore.config import Config
+from patience import eventually
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Request, Response
 
@@ -243,7 +244,7 @@ class World:
 
     def await_envoy(self) -> None:
         admin = EnvoyAdmin(bootstrap.admin_socket(self.envoy_dir))
-        await_true(admin.is_live, "Envoy is live", 10)
+        eventually(admin.is_live, "Envoy is live")
 
     def kill_envoy(self) -> None:
         assert self.envoy is not None
@@ -288,13 +289,6 @@ def world(**settings: Any) -> Iterator[World]:
         made.close()
 
 
-def await_true(condition: Callable[[], object], what: str, timeout_s: float = 10) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {timeout_s} s: {what}"
-        time.sleep(0.02)
-
-
 class Alb:
     """A load balancer made through the API, with one HTTP listener."""
 
@@ -337,7 +331,7 @@ class Alb:
         self.elb.get_waiter("target_in_service").wait(
             TargetGroupArn=group,
             Targets=[{"Id": t.address, "Port": t.port} for t in targets],
-            WaiterConfig={"Delay": 0.05, "MaxAttempts": 400},
+            WaiterConfig={"Delay": 0.05, "MaxAttempts": 2400},
         )
 
     def health(self, group: str) -> dict[str, tuple[str, str, str]]:

@@ -5,13 +5,13 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from patience import until_it_serves
 
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -19,7 +19,6 @@ CREDENTIALS = {
     "AWS_DEFAULT_REGION": "us-east-1",
     "AWS_REGION": "us-east-1",
 }
-READY_S = 60
 
 
 class GatewayServer:
@@ -54,11 +53,7 @@ class GatewayServer:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + READY_S
-        while not self.is_ready():
-            assert self.process.poll() is None, self.log()
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.05)
+        until_it_serves(self.process, self.is_ready, self.log)
 
     def is_ready(self) -> bool:
         try:

@@ -2,8 +2,7 @@
 
 import re
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import requests
 from flask import Flask
+from patience import eventually
 from werkzeug.serving import make_server
 
 from fake_harness.api.app import create_app
@@ -72,17 +72,7 @@ class Api:
             summary = self.execution(execution_id)["pipelineExecutionSummary"]
             return summary if summary["status"] in statuses else None
 
-        return until(reached)
-
-
-def until(condition: Callable[[], Any], timeout_s: float = 30) -> Any:
-    """Return the first true answer of `condition`."""
-    deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise AssertionError("it did not happen in time")
+        return eventually(reached)
 
 
 @contextmanager

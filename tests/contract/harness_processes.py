@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
-from delegate_manager import await_true
+from patience import eventually
 
 from fake_harness.pipeline.compile import compile_pipeline
 from fake_harness.store import entities, executions, node_executions, tables
@@ -57,7 +56,7 @@ class Harness:
                     stdout=log,
                     stderr=log,
                 )
-        await_true(self._answers, "the API answers", 60)
+        eventually(self._answers, "the API answers")
 
     def _answers(self) -> bool:
         try:
@@ -84,19 +83,17 @@ class Harness:
         with transaction(self.database) as connection:
             entities.upsert(connection, key, content, now=datetime.now(UTC))
 
-    def run(self, yaml: str, timeout_s: float = 90) -> str:
+    def run(self, yaml: str) -> str:
         """Start a pipeline, wait for its end and return its status."""
         with transaction(self.database) as connection:
             new = NewExecution(**SCOPE, pipeline="p", plan=compile_pipeline(yaml))
             self.execution = executions.create_execution(connection, new, now=datetime.now(UTC)).id
-        deadline = time.monotonic() + timeout_s
-        while True:
-            with self.database.connect() as connection:
-                row = executions.require_execution(connection, self.execution)
-            if row.status.is_final:
-                return str(row.status.value)
-            assert time.monotonic() < deadline, self.statuses()
-            time.sleep(0.1)
+        return eventually(self._final_status, self.statuses)
+
+    def _final_status(self) -> str:
+        with self.database.connect() as connection:
+            row = executions.require_execution(connection, self.execution)
+        return str(row.status.value) if row.status.is_final else ""
 
     def nodes(self) -> dict[str, NodeExecution]:
         with self.database.connect() as connection:

@@ -2,12 +2,12 @@
 
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import boto3
 from botocore.config import Config
+from patience import until_it_serves
 from sandbox_command import PROJECT, free_port
 
 from sandbox.aws.localstack.health import UnreachableError, read_health
@@ -15,7 +15,7 @@ from sandbox.aws.localstack.health import UnreachableError, read_health
 TOOLS = PROJECT / "tools" / "localstack"
 PYTHON = TOOLS / ".venv" / "bin" / "python"
 MISSING = "no LocalStack is installed: run `make tools/localstack/.venv/.ready`"
-READY_S = 180
+READY_S = 300
 
 
 class LocalStackServer:
@@ -49,11 +49,7 @@ class LocalStackServer:
                 stdout=log,
                 stderr=log,
             )
-        deadline = time.monotonic() + READY_S
-        while not self.is_ready():
-            assert self.process.poll() is None, self.log()
-            assert time.monotonic() < deadline, self.log()
-            time.sleep(0.1)
+        until_it_serves(self.process, self.is_ready, self.log, within_s=READY_S)
 
     def is_ready(self) -> bool:
         try:

@@ -5,14 +5,14 @@ import os
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
 from ecr_server import ACCOUNT, EcrServer, serve
+from patience import eventually
 
 from sandbox.aws.runtime.port import ContainerSpec, HealthCheck, HealthStatus, TaskSpec
 from sandbox.aws.runtime.process import ProcessRuntime
@@ -122,13 +122,6 @@ def write_app(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
-def eventually(condition: Callable[[], bool], *, within_s: float = 30) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.05)
-
-
 def run(
     runtime: ProcessRuntime, port: int, *health: str, environment: Mapping[str, str] | None = None
 ) -> str:
@@ -151,7 +144,7 @@ def run(
 
     def answers() -> bool:
         try:
-            requests.get(url, timeout=2)
+            requests.get(url, timeout=30)
         except requests.ConnectionError:
             return False
         return True
@@ -179,7 +172,7 @@ def test_backend_is_built_pushed_and_serves_healthily(
         },
     }
     url = run(runtime, 5000, "CMD", "python", "healthcheck.py", environment={"APP_VERSION": "9"})
-    answer = requests.get(f"{url}/api/health", timeout=5)
+    answer = requests.get(f"{url}/api/health", timeout=30)
     assert answer.json()["version"] == "9"
     eventually(lambda: runtime.observe()[0].containers[0].health is HealthStatus.HEALTHY)
 
@@ -215,7 +208,7 @@ def test_static_site_is_built_with_node_and_served_as_nginx_would(
     url = run(runtime, 8080)
 
     def get(path: str, **headers: str) -> requests.Response:
-        return requests.get(url + path, headers=headers, timeout=5)
+        return requests.get(url + path, headers=headers, timeout=30)
 
     assert get("/").text == "home abc123"
     assert get("/users").text == "users"

@@ -20,8 +20,8 @@ from harness_api_server import (
     running_engine,
     stage,
     start_afresh,
-    until,
 )
+from patience import eventually
 
 from fake_harness.store import logs, node_executions
 
@@ -358,7 +358,7 @@ def test_log_is_followed_by_offset_and_rendered_safely(
                 key = f"{node.log_base_key}-commandUnit:{unit}"
                 logs.close_stream(connection, ACCOUNT, key, now=datetime.now(UTC))
         browser.submit(page, f"{page}/interrupt", type="AbortAll")
-        assert until(lambda: "event: end" in next(lines))
+        assert eventually(lambda: "event: end" in next(lines))
     plain = browser.page(f"{path}.txt")
     assert (
         plain == "=== Build ===\ngreen <script>alert(1)</script>\ntwo\n=== Push ===\n<img src=x>\n"

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from delegate_manager import Delegate, FakeManager, await_true
+from delegate_manager import Delegate, FakeManager
+from patience import eventually
+from process_table import is_gone
 
 MARKER = '${ngSecretManager.obtain("account.token", 0)}'
 COUNTED = """
@@ -50,14 +52,6 @@ def task(request: pytest.FixtureRequest) -> str:
 
 def counted(folder: Path, lines: int) -> str:
     return COUNTED.replace("{lines}", str(lines)).replace("{folder}", str(folder))
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return True
-    return state == "Z"
 
 
 def test_a_script_runs_and_its_outputs_come_back(
@@ -124,11 +118,11 @@ def test_after_kill_9_of_the_delegate_a_step_runs_once_and_no_line_is_lost_or_do
 ) -> None:
     outputs = [{"name": "answer", "type": "String", "value": "ANSWER"}]
     manager.script(task, counted(tmp_path, lines), outputs=outputs)
-    await_true(lambda: len(manager.lines(task)) >= lines, "the first half of the log")
+    eventually(lambda: len(manager.lines(task)) >= lines, "the first half of the log")
     delegate.kill()
     lives = manager.registrations
     delegate.start()
-    await_true(lambda: manager.registrations > lives, "the delegate is back")
+    eventually(lambda: manager.registrations > lives, "the delegate is back")
     (tmp_path / "go").touch()
     result = manager.result(task)
     assert (result["status"], result["outputVariables"]) == ("SUCCEEDED", {"answer": "42"})
@@ -144,11 +138,11 @@ def test_a_step_that_ends_while_no_delegate_lives_is_reported_by_the_next_one(
     manager: FakeManager, delegate: Delegate, tmp_path: Path, task: str
 ) -> None:
     manager.script(task, counted(tmp_path, 3))
-    await_true(lambda: len(manager.lines(task)) >= 3, "the first half of the log")
+    eventually(lambda: len(manager.lines(task)) >= 3, "the first half of the log")
     pid = delegate.step_pid(task)
     delegate.kill()
     (tmp_path / "go").touch()
-    await_true(lambda: is_gone(pid), "the step has ended")
+    eventually(lambda: is_gone(pid), "the step has ended")
     delegate.start()
     assert manager.result(task)["status"] == "SUCCEEDED"
     assert manager.lines(task)[-1] == "more 3"
@@ -159,11 +153,11 @@ def test_a_manager_that_is_away_delays_and_loses_nothing(
     manager: FakeManager, delegate: Delegate, tmp_path: Path, task: str
 ) -> None:
     manager.script(task, counted(tmp_path, 3))
-    await_true(lambda: len(manager.lines(task)) >= 3, "the first half of the log")
+    eventually(lambda: len(manager.lines(task)) >= 3, "the first half of the log")
     pid = delegate.step_pid(task)
     manager.stop()
     (tmp_path / "go").touch()
-    await_true(lambda: is_gone(pid), "the step has ended")
+    eventually(lambda: is_gone(pid), "the step has ended")
     manager.start()
     assert manager.result(task)["status"] == "SUCCEEDED"
     assert len(manager.lines(task)) == 6
@@ -174,18 +168,18 @@ def test_abort_ends_the_whole_process_group(
 ) -> None:
     text = f"sleep 300 & echo $! > {tmp_path}/child; echo ready; wait"
     manager.script(task, text)
-    await_true(lambda: manager.lines(task) == ["ready"], "the script is under way")
+    eventually(lambda: manager.lines(task) == ["ready"], "the script is under way")
     child = int((tmp_path / "child").read_text())
     manager.aborts.add(task)
     assert manager.result(task)["status"] == "ABORTED"
-    await_true(lambda: is_gone(child), "the script's child is gone")
+    eventually(lambda: is_gone(child), "the script's child is gone")
 
 
 def test_abort_ends_a_script_that_ignores_sigterm(
     manager: FakeManager, delegate: Delegate, task: str
 ) -> None:
     manager.script(task, "trap '' TERM\necho ready\nwhile true; do sleep 1; done")
-    await_true(lambda: manager.lines(task) == ["ready"], "the script is under way")
+    eventually(lambda: manager.lines(task) == ["ready"], "the script is under way")
     pid = delegate.step_pid(task)
     before = manager.polls
     manager.aborts.add(task)
@@ -198,7 +192,7 @@ def test_an_abort_reaches_a_step_of_an_earlier_life(
     manager: FakeManager, delegate: Delegate, task: str
 ) -> None:
     manager.script(task, "echo ready; sleep 300")
-    await_true(lambda: manager.lines(task) == ["ready"], "the script is under way")
+    eventually(lambda: manager.lines(task) == ["ready"], "the script is under way")
     pid = delegate.step_pid(task)
     delegate.kill()
     manager.aborts.add(task)
@@ -218,7 +212,7 @@ def test_a_dead_step_process_ends_as_errored_and_is_not_run_again(
     manager: FakeManager, delegate: Delegate, tmp_path: Path, task: str
 ) -> None:
     manager.script(task, counted(tmp_path, 1))
-    await_true(lambda: manager.lines(task) == ["line 1"], "the script is under way")
+    eventually(lambda: manager.lines(task) == ["line 1"], "the script is under way")
     os.killpg(delegate.step_pid(task), signal.SIGKILL)
     result = manager.result(task)
     assert result["status"] == "ERRORED"
@@ -230,10 +224,10 @@ def test_what_a_script_leaves_in_the_background_neither_delays_nor_survives_it(
     manager: FakeManager, delegate: Delegate, tmp_path: Path, task: str
 ) -> None:
     manager.script(task, f"sleep 300 & echo $! > {tmp_path}/child; echo done")
-    assert manager.result(task, timeout_s=20)["status"] == "SUCCEEDED"
+    assert manager.result(task)["status"] == "SUCCEEDED"
     assert manager.lines(task) == ["done"]
     child = int((tmp_path / "child").read_text())
-    await_true(lambda: is_gone(child), "the script's child is gone")
+    eventually(lambda: is_gone(child), "the script's child is gone")
 
 
 def test_a_run_step_stops_at_the_first_failed_command(

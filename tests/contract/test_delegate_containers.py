@@ -8,8 +8,9 @@ from pathlib import Path
 import docker
 import pytest
 from container_engine import FILE, need_engine, need_image, write_files
-from delegate_manager import Delegate, FakeManager, await_true
+from delegate_manager import Delegate, FakeManager
 from ecr_server import serve
+from patience import eventually
 
 from fake_harness.delegate.containers.engine import STAGE_LABEL, TASK_LABEL
 from sandbox.leftovers import end_steps
@@ -207,7 +208,7 @@ def test_an_abort_removes_the_container_and_its_network(
     manager: FakeManager, delegate: Delegate, engine: docker.DockerClient, task: str
 ) -> None:
     run(manager, task, "echo up; sleep 600")
-    await_true(lambda: "up" in manager.lines(task, ""), "the container runs")
+    eventually(lambda: "up" in manager.lines(task, ""), "the container runs")
     manager.aborts.add(task)
     assert manager.result(task)["status"] == "ABORTED"
     assert containers(engine, task) == networks(engine, f"stage-{task}") == []
@@ -218,7 +219,7 @@ def test_a_killed_delegate_finds_the_container_still_running(
 ) -> None:
     run(manager, task, "echo run >> runs; until [ -e go ]; do sleep 0.1; done; cat runs")
     workspace = delegate.folder / "workspaces" / f"stage-{task}"
-    await_true((workspace / "runs").exists, "the command runs")
+    eventually((workspace / "runs").exists, "the command runs")
     delegate.kill()
     delegate.start()
     assert len(containers(engine, task)) == 1
@@ -231,18 +232,18 @@ def test_a_container_does_not_survive_the_death_of_its_steps_process(
     manager: FakeManager, delegate: Delegate, engine: docker.DockerClient, task: str
 ) -> None:
     run(manager, task, "echo up; sleep 600")
-    await_true(lambda: "up" in manager.lines(task, ""), "the container runs")
+    eventually(lambda: "up" in manager.lines(task, ""), "the container runs")
     os.killpg(delegate.step_pid(task), 9)
     assert manager.result(task)["status"] == "ERRORED"
-    await_true(lambda: not containers(engine, task), "the container is gone")
-    await_true(lambda: not networks(engine, f"stage-{task}"), "the network is gone")
+    eventually(lambda: not containers(engine, task), "the container is gone")
+    eventually(lambda: not networks(engine, f"stage-{task}"), "the network is gone")
 
 
 def test_sandbox_down_removes_what_a_killed_step_and_a_dead_delegate_left(
     manager: FakeManager, delegate: Delegate, engine: docker.DockerClient, task: str
 ) -> None:
     run(manager, task, "echo up; sleep 600")
-    await_true(lambda: "up" in manager.lines(task, ""), "the container runs")
+    eventually(lambda: "up" in manager.lines(task, ""), "the container runs")
     delegate.kill()
     os.killpg(delegate.step_pid(task), 9)
     assert len(containers(engine, task)) == 1
@@ -256,7 +257,7 @@ def background(manager: FakeManager, task: str, stage: str, **params: object) ->
     """Start a web server `db` for a stage, and wait until the step counts as done."""
     package = {"workspaceId": stage, "stepIdentifier": "db"}
     run(manager, task, params.pop("command", ""), package=package, kind="Background", **params)
-    await_true(lambda: manager.progress.get(task) or manager.results.get(task), "it has started")
+    eventually(lambda: manager.progress.get(task) or manager.results.get(task), "it has started")
 
 
 FETCH = """\
@@ -278,7 +279,7 @@ def test_a_background_step_is_reached_by_its_identifier_until_its_stage_ends(
     run(manager, reader, FETCH.format("db:5432"), package={"workspaceId": stage})
     assert manager.result(reader)["status"] == "SUCCEEDED", manager.lines(reader, "")
     assert "hello" in manager.lines(reader, "")
-    await_true(lambda: "GET / HTTP" in str(manager.lines(task, "")), "its log goes on")
+    eventually(lambda: "GET / HTTP" in str(manager.lines(task, "")), "its log goes on")
     assert task not in manager.results
     manager.aborts.add(task)  # as the engine does at the end of the stage
     assert manager.result(task)["status"] == "ABORTED"
@@ -307,7 +308,7 @@ def test_a_background_step_without_an_image_runs_on_the_host_and_ends_with_its_s
 ) -> None:
     background(manager, task, f"stage-{task}", image="", command="echo $$ > pid; sleep 600")
     pid_file = delegate.folder / "workspaces" / f"stage-{task}" / "pid"
-    await_true(lambda: pid_file.exists() and pid_file.read_text(), "the command runs")
+    eventually(lambda: pid_file.exists() and pid_file.read_text(), "the command runs")
     manager.aborts.add(task)
     assert manager.result(task)["status"] == "ABORTED"
     with pytest.raises(ProcessLookupError):

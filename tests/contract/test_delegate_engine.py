@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from delegate_aws import CLUSTER, Lab, lab, service_definition, task_definition
-from delegate_manager import Delegate, FakeManager, await_true
+from delegate_manager import Delegate, FakeManager
 from ecs_sandbox import REGION
 from harness_processes import Harness
+from patience import eventually
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def harness(made: Lab, tmp_path: Path) -> Iterator[Harness]:
     )
     delegate.start()
     fill(started)
-    await_true(started.has_delegate, "the delegate has registered", 60)
+    eventually(started.has_delegate, "the delegate has registered")
     yield started
     delegate.stop()
     delegate.end_steps()

@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from patience import eventually
 
 from fake_harness.delegate.attach import Attachment, ensure, left_behind, process_start
 from fake_harness.delegate.context import DelegateFacts
@@ -29,11 +29,7 @@ def handover(folder: Path) -> dict[str, object]:
 
 
 def await_result(attachment: Attachment) -> dict[str, object]:
-    deadline = time.monotonic() + 30
-    while (found := attachment.result()) is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    return dict(found)
+    return dict(eventually(attachment.result, "the step's result") or {})
 
 
 @pytest.mark.parametrize("sent", [0, 1, 40])
@@ -75,8 +71,7 @@ def test_a_step_that_was_killed_before_it_ended_is_not_begun_again(tmp_path: Pat
     assert isinstance(package, dict)
     package["params"] = {"command": f"echo ran >> {tmp_path}/runs; sleep 300"}
     attachment = ensure(tmp_path / "tasks", "t1", wanted)
-    while not (tmp_path / "runs").exists():
-        time.sleep(0.02)
+    eventually((tmp_path / "runs").exists, "the step runs")
     pid = int((attachment.folder / "pid").read_text().split()[0])
     os.killpg(pid, signal.SIGKILL)
     again = ensure(tmp_path / "tasks", "t1", handover(tmp_path))

@@ -5,7 +5,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -18,6 +17,7 @@ import requests
 from container_engine import FILE, need_engine, need_image, write_files
 from docker.errors import APIError
 from ecr_server import ACCOUNT, EcrServer, serve
+from patience import eventually
 
 from sandbox.images.build import ClassicBuilder, ImageBuild, choose_builder
 
@@ -279,17 +279,14 @@ def test_the_workshops_backend_is_built_as_it_is_and_answers(
     try:
         container.reload()
         port = container.ports["5000/tcp"][0]["HostPort"]
-        assert _answers(f"http://127.0.0.1:{port}/api/health")
+        eventually(lambda: _answers(f"http://127.0.0.1:{port}/api/health"), "the back end answers")
     finally:
         container.remove(force=True)
 
 
 def _answers(url: str) -> bool:
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        with suppress(requests.RequestException):
-            return requests.get(url, timeout=5).status_code == 200
-        time.sleep(0.05)
+    with suppress(requests.RequestException):
+        return requests.get(url, timeout=5).status_code == 200
     return False
 
 

@@ -5,8 +5,7 @@ import json
 import os
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from docker_case import PYTHON, make_runtime, python_image, require_engine
 from ecr_server import ACCOUNT, EcrServer, serve
 from own_images import HOST, make_image, make_plane, push
+from patience import eventually
 
 from sandbox.aws.runtime.docker import DockerRuntime
 from sandbox.aws.runtime.docker.cleanup import remove_everything, stop_tasks
@@ -80,13 +80,6 @@ def observed(runtime: DockerRuntime, name: str = "app") -> ContainerObservation:
 def ended(runtime: DockerRuntime, name: str = "app") -> ContainerObservation:
     eventually(lambda: observed(runtime, name).state is ContainerState.STOPPED)
     return observed(runtime, name)
-
-
-def eventually(condition: Callable[[], bool], *, within_s: float = 60) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.05)
 
 
 def messages(runtime: DockerRuntime, name: str = "app") -> list[str]:

@@ -6,13 +6,13 @@ import json
 import os
 import signal
 import tarfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 from docker_case import PYTHON, python_image, require_engine
 from ecs_client import SECOND_APP, EcsTestClient, boto_client, ecs_client
 from ecs_service import LOGS, Service
+from patience import eventually
 from sandbox_command import Command, running_sandbox
 
 WHO_AM_I = """
@@ -183,7 +183,7 @@ def test_killed_gateway_adopts_its_containers(service: Service) -> None:
     before, tasks = containers(str(sandbox.home)), service.tasks()
     pid = sandbox.pids()["aws"]
     os.kill(pid, signal.SIGKILL)
-    await_true(lambda: sandbox.pids()["aws"] not in {0, pid}, "aws is started again")
+    eventually(lambda: sandbox.pids()["aws"] not in {0, pid}, "aws is started again")
     sandbox("up", "--timeout", "300")
     service.stable()
     assert service.tasks() == tasks
@@ -202,10 +202,3 @@ def test_down_stops_containers_and_up_replaces_them(service: Service) -> None:
     assert json.loads(sandbox("status", "--json").stdout)["engine"] == "docker"
     service.stable()
     service.ask()
-
-
-def await_true(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not in {timeout_s:.0f} s: {what}"
-        time.sleep(0.2)

@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import BotoCoreError, ClientError
 from gateway_server import GatewayServer
+from patience import eventually
+from process_table import is_gone
 
 TRUST = json.dumps(
     {
@@ -379,8 +381,7 @@ def test_kill_while_many_write_loses_nothing_acknowledged(server: GatewayServer)
     writers = [threading.Thread(target=write, args=(n,)) for n in range(4)]
     for writer in writers:
         writer.start()
-    while len(acknowledged) < 300:
-        writers[0].join(0.01)
+    eventually(lambda: len(acknowledged) >= 300, "the writers are under way")
     restart(server)
     for writer in writers:
         writer.join()
@@ -420,8 +421,7 @@ def test_killed_worker_is_replaced_with_its_state(server: GatewayServer) -> None
     sns.create_topic(Name="one")
     (worker,) = server.workers()
     os.kill(worker, signal.SIGKILL)
-    while not server.is_ready():
-        pass
+    eventually(server.is_ready, "another worker serves")
     assert len(sns.list_topics()["Topics"]) == 1
 
 
@@ -430,10 +430,4 @@ def test_killed_master_takes_its_worker_along(server: GatewayServer) -> None:
     assert server.process is not None
     server.process.kill()
     server.process.wait()
-    status = Path(f"/proc/{worker}/stat")
-    for _ in range(1000):
-        if not status.exists() or status.read_text().split()[2] == "Z":
-            break
-        threading.Event().wait(0.01)
-    else:
-        pytest.fail("the worker outlived its master")
+    eventually(lambda: is_gone(worker), "the worker does not outlive its master")

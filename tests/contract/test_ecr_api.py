@@ -317,9 +317,9 @@ def test_download_url_opens_one_layer_without_credentials(ecr: Any) -> None:
     push_image(ecr, "app", "v1", b"content")
     digest = f"sha256:{hashlib.sha256(b'content').hexdigest()}"
     url = ecr.get_download_url_for_layer(repositoryName="app", layerDigest=digest)["downloadUrl"]
-    assert requests.get(url, timeout=5).content == b"content"
+    assert requests.get(url, timeout=30).content == b"content"
     other = url.replace(digest, f"sha256:{'0' * 64}")
-    assert requests.get(other, timeout=5).status_code == 401
+    assert requests.get(other, timeout=30).status_code == 401
 
 
 def test_token_opens_the_registry_for_twelve_hours(tmp_path: Path) -> None:
@@ -332,9 +332,9 @@ def test_token_opens_the_registry_for_twelve_hours(tmp_path: Path) -> None:
         assert base64.b64decode(data["authorizationToken"]).startswith(b"AWS:")
         headers = {"Authorization": f"Basic {data['authorizationToken']}"}
         ping = f"{server.url}/v2/"
-        assert requests.get(ping, headers=headers, timeout=5).status_code == 200
+        assert requests.get(ping, headers=headers, timeout=30).status_code == 200
         clock[0] += timedelta(hours=12, seconds=1)
-        assert requests.get(ping, headers=headers, timeout=5).status_code == 401
+        assert requests.get(ping, headers=headers, timeout=30).status_code == 401
     finally:
         server.stop()
 
@@ -353,7 +353,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
             again.describe_images(repositoryName="app")["imageDetails"][0]["imageDigest"] == digest
         )
         url = f"{second.url}/v2/app/manifests/v1"
-        answer = requests.get(url, headers={"Authorization": f"Basic {token}"}, timeout=5)
+        answer = requests.get(url, headers={"Authorization": f"Basic {token}"}, timeout=30)
         assert answer.headers["Docker-Content-Digest"] == digest
     finally:
         second.stop()

@@ -168,7 +168,7 @@ def write_layout(root: Path) -> None:
 
 @pytest.mark.parametrize("auth", [None, ("AWS", "wrong"), ("root", "wrong")])
 def test_no_valid_token_is_challenged(server: EcrServer, auth: tuple[str, str] | None) -> None:
-    answer = requests.get(f"{server.url}/v2/", auth=auth, timeout=5)
+    answer = requests.get(f"{server.url}/v2/", auth=auth, timeout=30)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith(f'Basic realm="{server.url}/"')
 

@@ -53,7 +53,7 @@ def environment(ecs: Any, world: World, definition: dict[str, Any]) -> dict[str,
     )
     arn = answer["tasks"][0]["taskArn"]
     waiter = ecs.get_waiter("tasks_running")
-    waiter.wait(cluster="dev", tasks=[arn], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    waiter.wait(cluster="dev", tasks=[arn], WaiterConfig={"Delay": 1, "MaxAttempts": 120})
     return dict(world.machine.specs[arn]["web"].environment)
 
 

@@ -1,7 +1,6 @@
 """After a kill the local ECS adopts what runs and replaces what is gone, starting nothing twice."""
 
 import shutil
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from ecs_sandbox import (
     serve,
     web_definition,
 )
+from patience import eventually
 
 from sandbox.aws.ecs.records import LogCursor
 from sandbox.aws.runtime.fake import FakeRuntime
@@ -29,13 +29,6 @@ LOGS = {
         "awslogs-stream-prefix": "ecs",
     },
 }
-
-
-def eventually(condition: Callable[[], bool], *, within_s: float = 15) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
 
 
 def create_service(ecs: Any) -> None:

@@ -1,7 +1,6 @@
 """ECS services by boto3 over HTTP: rolling deployments, health, circuit breaker, deletion."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from ecs_sandbox import (
     World,
     web_definition,
 )
+from patience import eventually
 
 from sandbox.aws.ports import TargetHealth
 from sandbox.aws.runtime.fake import FakeRuntime, Program
 from sandbox.aws.runtime.port import HealthStatus, TaskObservation, TaskSpec
 
-FAST = {"Delay": 1, "MaxAttempts": 20}
+FAST = {"Delay": 1, "MaxAttempts": 120}
 INITIAL = TargetHealth(state="initial", reason="Elb.InitialHealthChecking")
 FAILING = TargetHealth(
     state="unhealthy",
@@ -67,13 +67,6 @@ def service(ecs: Any, name: str = "web") -> dict[str, Any]:
 
 def messages(ecs: Any) -> list[str]:
     return [e["message"] for e in reversed(service(ecs)["events"])]
-
-
-def eventually(condition: Callable[[], bool], *, within_s: float = 15) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
 
 
 def is_steady(ecs: Any) -> bool:
@@ -213,7 +206,8 @@ def test_grace_period_ignores_failing_targets(ecs: Any, world: World) -> None:
     world.registrar.default = FAILING
     create(ecs, desiredCount=1, loadBalancers=LOAD_BALANCERS, healthCheckGracePeriodSeconds=3600)
     eventually(lambda: service(ecs)["runningCount"] == 1)
-    time.sleep(0.7)  # longer than the interval at which target health is read
+    seen = world.registrar.readings
+    eventually(lambda: world.registrar.readings >= seen + 2, "target health is read again")
     assert tasks(ecs, desiredStatus="STOPPED") == []
 
 

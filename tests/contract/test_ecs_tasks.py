@@ -1,18 +1,18 @@
 """ECS tasks by boto3 over HTTP: life cycle, several containers, secrets, logs, stopped reasons."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 from ecs_sandbox import NETWORK, ROLE, World, web_definition
+from patience import eventually
 
 from sandbox.aws.runtime.fake import Program
 from sandbox.aws.runtime.port import HealthStatus
 
-FAST = {"Delay": 1, "MaxAttempts": 20}
+FAST = {"Delay": 1, "MaxAttempts": 120}
 SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:db-AbCdEf"
 LOGS = {
     "logDriver": "awslogs",
@@ -50,13 +50,6 @@ def run(ecs: Any, **changes: Any) -> str:
 
 def task(ecs: Any, arn: str) -> dict[str, Any]:
     return dict(ecs.describe_tasks(cluster="dev", tasks=[arn])["tasks"][0])
-
-
-def eventually(condition: Callable[[], bool], *, within_s: float = 15) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
 
 
 def wait_status(ecs: Any, arn: str, status: str) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 from botocore.exceptions import ClientError
-from elbv2_server import Alb, World, await_true, fixed, world
+from elbv2_server import Alb, World, fixed, world
 from elbv2_tls import key_and_certificate
+from patience import eventually
 
 from sandbox.aws.ports import Certificate
 
@@ -90,7 +91,7 @@ def test_a_renewed_certificate_is_served_without_a_change_of_the_listener(
 ) -> None:
     listen(alb, certificate(made, "renewed.example.com"))
     certificate(made, "renewed.example.com", "also.example.com")
-    await_true(lambda: _is_trusted(alb, "also.example.com"), "the new one is served")
+    eventually(lambda: _is_trusted(alb, "also.example.com"), "the new one is served")
 
 
 def _is_trusted(alb: Alb, name: str) -> bool:
@@ -137,7 +138,7 @@ def test_http2_is_offered_unless_switched_off(alb: Alb, made: World) -> None:
     alb.elb.modify_load_balancer_attributes(
         LoadBalancerArn=alb.arn, Attributes=[{"Key": "routing.http2.enabled", "Value": "false"}]
     )
-    await_true(lambda: _negotiated(alb) == "http/1.1", "HTTP/1.1 only")
+    eventually(lambda: _negotiated(alb) == "http/1.1", "HTTP/1.1 only")
 
 
 def _negotiated(alb: Alb) -> str | None:

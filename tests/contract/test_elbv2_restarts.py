@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import requests
 from botocore.exceptions import ClientError
-from elbv2_server import Alb, World, await_true, fixed, forward, world
+from elbv2_server import Alb, World, fixed, forward, world
 from elbv2_tls import key_and_certificate
+from patience import eventually
 
 from sandbox.aws.ports import Certificate
 
@@ -37,7 +38,7 @@ def test_envoy_serves_while_the_control_plane_is_away_and_follows_the_new_one(
     assert alb.elb.describe_listeners(LoadBalancerArn=alb.arn)["Listeners"] == before
     alb.await_healthy(group, target)
     assert alb.get().status_code == 200
-    await_true(lambda: made.plane.status()["envoy"] == "connected", "Envoy is back")
+    eventually(lambda: made.plane.status()["envoy"] == "connected", "Envoy is back")
     alb.elb.modify_listener(ListenerArn=listener, DefaultActions=[fixed("changed")])
     assert alb.get().text == "changed"
 
@@ -47,11 +48,11 @@ def test_what_changed_while_envoy_was_away_is_served_when_it_is_back(made: World
     alb.listener(fixed("one"))
     other = alb.listener(fixed("other"), Port=81)
     made.kill_envoy()
-    await_true(lambda: made.plane.status()["envoy"] == "not connected", "Envoy is gone")
+    eventually(lambda: made.plane.status()["envoy"] == "not connected", "Envoy is gone")
     alb.listener(fixed("two"), Port=82)
     alb.elb.delete_listener(ListenerArn=other)
     made.start_envoy()
-    await_true(lambda: _text(alb, 82) == "two", "the new listener is served")
+    eventually(lambda: _text(alb, 82) == "two", "the new listener is served")
     assert alb.get().text == "one"
     assert _text(alb, 81) == ""
 
@@ -73,7 +74,7 @@ def test_a_killed_envoy_serves_everything_again(made: World) -> None:
         alb.await_healthy(group, target)
     made.kill_envoy()
     gone = ("unavailable", "Elb.InternalError")
-    await_true(lambda: alb.health(groups[0])[targets[0].address][:2] == gone, "it is told")
+    eventually(lambda: alb.health(groups[0])[targets[0].address][:2] == gone, "it is told")
     made.start_envoy()
     assert alb.get().json()["target"] == "g1"
     for group, target in zip(groups, targets, strict=True):
@@ -100,17 +101,17 @@ def test_a_listener_that_can_no_longer_bind_is_reported_and_comes_back(made: Wor
     alb.listener(fixed("here"))
     alb.listener(fixed("there"), Port=81)
     made.kill_envoy()
-    await_true(lambda: made.plane.status()["envoy"] == "not connected", "Envoy is gone")
+    eventually(lambda: made.plane.status()["envoy"] == "not connected", "Envoy is gone")
     with socket.create_server(alb.address()):
         made.start_envoy()
-        await_true(lambda: made.plane.status()["refused"], "the refusal is reported")
+        eventually(lambda: made.plane.status()["refused"], "the refusal is reported")
         refused = made.plane.status()["refused"]
         assert isinstance(refused, list)
         assert "cannot bind" in refused[0]["detail"]
-        await_true(lambda: _states(made) == {80: "refused", 81: "serving"}, "both are told")
+        eventually(lambda: _states(made) == {80: "refused", 81: "serving"}, "both are told")
         assert alb.get(port=81).text == "there"
-    await_true(lambda: _text(alb, 80) == "here", "the listener is tried again", 15)
-    await_true(lambda: _states(made) == {80: "serving", 81: "serving"}, "both serve")
+    eventually(lambda: _text(alb, 80) == "here", "the listener is tried again")
+    eventually(lambda: _states(made) == {80: "serving", 81: "serving"}, "both serve")
 
 
 def _states(made: World) -> dict[int, str]:

@@ -14,9 +14,9 @@ from harness_api_server import (
     running_engine,
     stage,
     start_afresh,
-    until,
     wait_step,
 )
+from patience import eventually
 
 EXECUTE = "/pipeline/api/pipeline/execute"
 EXECUTIONS = "/pipeline/api/pipelines/execution"
@@ -269,4 +269,4 @@ def test_health_tells_of_the_engine(api: Api) -> None:
 
     assert health()["engine"] == "stopped"
     with running_engine(api):
-        until(lambda: health()["engine"] == "running")
+        eventually(lambda: health()["engine"] == "running")

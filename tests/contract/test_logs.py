@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 from gateway_server import GatewayServer
+from patience import PATIENCE_S
 
 
 @pytest.fixture(scope="module")
@@ -213,7 +214,7 @@ def test_following_a_group_shows_lines_as_they_are_written(
     writer.start()
     seen: dict[str, str] = {}
     start = now_ms() - 60_000
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while len(seen) < len(wanted) and time.monotonic() < deadline:
         answer = server.client("logs").filter_log_events(
             logGroupName=group, startTime=start, interleaved=True

@@ -4,14 +4,14 @@ import json
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from own_images import HOST, make_image, make_plane, push
+from patience import eventually
 
 from sandbox.aws.builder.plan import ImageSettings
 from sandbox.aws.ecr.plane import EcrPlane
@@ -65,16 +65,9 @@ def observed(runtime: ProcessRuntime) -> ContainerObservation:
     return task.containers[0]
 
 
-def eventually(condition: Callable[[], bool], *, within_s: float = 20) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
-
-
 def answers(url: str) -> bool:
     try:
-        return requests.get(url, timeout=2).ok
+        return requests.get(url, timeout=30).ok
     except requests.ConnectionError:
         return False
 
@@ -91,7 +84,7 @@ def state_file(tmp_path: Path, name: str) -> Any:
 def test_server_on_every_address_is_reached_at_the_tasks_only(runtime: ProcessRuntime) -> None:
     url = start(runtime, SERVE)
     eventually(lambda: answers(url))
-    assert requests.get(f"{url}/page.txt", timeout=2).text == "hello"
+    assert requests.get(f"{url}/page.txt", timeout=30).text == "hello"
     assert not answers("http://127.0.0.1:8080/page.txt")
 
 

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 import requests
-from elbv2_server import Target, await_true, free_port
+from elbv2_server import Target, free_port
 from elbv2_tls import self_signed
+from patience import PATIENCE_S, eventually
 
 COMMAND = (sys.executable, "-m", "sandbox.proxy")
 NAME = "lab-1234567890.us-east-1.elb.amazonaws.com"
@@ -30,7 +31,7 @@ class ProxyProcess:
             [*COMMAND, "--names", str(self.names_file), "--port", str(self.port)],
             env=clean | environment,
         )
-        await_true(self._is_listening, "the proxy listens")
+        eventually(self._is_listening, "the proxy listens")
 
     def _is_listening(self) -> bool:
         assert self.process.poll() is None
@@ -54,7 +55,7 @@ class ProxyProcess:
 
     def stop(self) -> None:
         self.process.terminate()
-        assert self.process.wait(10) == 0
+        assert self.process.wait(PATIENCE_S) == 0
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,12 @@
 """The one contract that every `ContainerRuntime` keeps; see `ALL_RUNTIMES`."""
 
 import socket
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from docker_case import DockerCase
+from patience import eventually
 from process_case import ProcessCase
 from runtime_cases import RUNTIMES, Behaviour, RuntimeCase
 
@@ -57,13 +57,6 @@ def container(case: RuntimeCase, arn: str, name: str) -> ContainerObservation:
     task = observed(case, arn)
     assert task is not None
     return next(c for c in task.containers if c.name == name)
-
-
-def eventually(condition: Callable[[], bool], *, within_s: float = 20) -> None:
-    deadline = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < deadline, "the condition did not come true in time"
-        time.sleep(0.02)
 
 
 def wait_state(

@@ -12,6 +12,7 @@ from queue import Empty, Queue
 
 import pytest
 import requests
+from patience import PATIENCE_S
 from werkzeug.serving import make_server
 
 from sandbox.scm.server import create_app
@@ -74,9 +75,9 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def make_repository(url: str, hook_url: str, work: Path) -> None:
-    requests.post(f"{url}/api/v3/orgs/workshop/repos", json={"name": "app"}, timeout=5)
+    requests.post(f"{url}/api/v3/orgs/workshop/repos", json={"name": "app"}, timeout=30)
     hook = {"events": ["push", "pull_request"], "config": {"url": hook_url, "secret": "s3cret"}}
-    requests.post(f"{url}/api/v3/repos/workshop/app/hooks", json=hook, timeout=5)
+    requests.post(f"{url}/api/v3/repos/workshop/app/hooks", json=hook, timeout=30)
     work.mkdir()
     git(work, "init", "-q", "-b", "main")
     (work / "README").write_text("one\n")
@@ -92,7 +93,7 @@ def test_push_is_announced_with_a_github_shaped_signed_webhook(
     work = tmp_path / "work"
     make_repository(git_server, hook_url, work)
 
-    headers, body = received.get(timeout=10)
+    headers, body = received.get(timeout=PATIENCE_S)
     payload = json.loads(body)
     assert headers["X-GitHub-Event"] == "push"
     assert headers["X-Hub-Signature-256"] == sign("s3cret", body)
@@ -109,12 +110,12 @@ def test_second_push_lists_its_commits_and_files(
     hook_url, received = receiver
     work = tmp_path / "work"
     make_repository(git_server, hook_url, work)
-    received.get(timeout=10)
+    received.get(timeout=PATIENCE_S)
     (work / "README").write_text("two\n")
     git(work, "commit", "-qam", "Second")
     git(work, "push", "-q", f"{git_server}/workshop/app.git", "main")
 
-    payload = json.loads(received.get(timeout=10)[1])
+    payload = json.loads(received.get(timeout=PATIENCE_S)[1])
     assert payload["created"] is False
     assert payload["forced"] is False
     assert [commit["message"] for commit in payload["commits"]] == ["Second"]
@@ -127,14 +128,14 @@ def test_opened_pull_request_is_announced(
     hook_url, received = receiver
     work = tmp_path / "work"
     make_repository(git_server, hook_url, work)
-    received.get(timeout=10)
+    received.get(timeout=PATIENCE_S)
     git(work, "push", "-q", f"{git_server}/workshop/app.git", "main:feature")
-    received.get(timeout=10)
+    received.get(timeout=PATIENCE_S)
     pull = {"title": "Feature", "head": "feature", "base": "main"}
     url = f"{git_server}/api/v3/repos/workshop/app/pulls"
-    assert requests.post(url, json=pull, timeout=5).status_code == 201
+    assert requests.post(url, json=pull, timeout=30).status_code == 201
 
-    headers, body = received.get(timeout=10)
+    headers, body = received.get(timeout=PATIENCE_S)
     payload = json.loads(body)
     assert headers["X-GitHub-Event"] == "pull_request"
     assert payload["action"] == "opened"
@@ -164,14 +165,16 @@ def test_live_receiver_gets_each_push_once_beside_a_dead_one(
         dead_url = f"http://127.0.0.1:{reserved.getsockname()[1]}/hook"
     work = tmp_path / "work"
     make_repository(git_server, hook_url, work)
-    received.get(timeout=10)
+    received.get(timeout=PATIENCE_S)
     hook = {"events": ["push"], "config": {"url": dead_url}}
-    requests.post(f"{git_server}/api/v3/repos/workshop/app/hooks", json=hook, timeout=5)
+    requests.post(f"{git_server}/api/v3/repos/workshop/app/hooks", json=hook, timeout=30)
     for message in ("Second", "Third"):
         git(work, "commit", "-q", "--allow-empty", "-m", message)
         git(work, "push", "-q", f"{git_server}/workshop/app.git", "main")
 
-    heads = [json.loads(received.get(timeout=10)[1])["head_commit"]["message"] for _ in range(2)]
+    heads = [
+        json.loads(received.get(timeout=PATIENCE_S)[1])["head_commit"]["message"] for _ in range(2)
+    ]
     assert heads == ["Second", "Third"]
     with pytest.raises(Empty):
         received.get(timeout=0.5)
@@ -184,7 +187,7 @@ def test_push_reaches_a_receiver_that_comes_up_later(git_server: str, tmp_path: 
     make_repository(git_server, f"http://127.0.0.1:{port}/hook", tmp_path / "work")
     received: Received = Queue()
     with serving(received, port):
-        assert json.loads(received.get(timeout=15)[1])["ref"] == "refs/heads/main"
+        assert json.loads(received.get(timeout=PATIENCE_S)[1])["ref"] == "refs/heads/main"
 
 
 def test_junk_in_the_outbox_does_not_hold_up_pushes(
@@ -193,12 +196,12 @@ def test_junk_in_the_outbox_does_not_hold_up_pushes(
     hook_url, received = receiver
     work = tmp_path / "work"
     make_repository(git_server, hook_url, work)
-    received.get(timeout=10)
+    received.get(timeout=PATIENCE_S)
     outbox = tmp_path / "git" / "workshop" / "app.git" / "outbox"
     (outbox / "0-junk.push").write_text("pusher ada\nnonsense\n")
     git(work, "commit", "-q", "--allow-empty", "-m", "After junk")
     git(work, "push", "-q", f"{git_server}/workshop/app.git", "main")
-    payload = json.loads(received.get(timeout=10)[1])
+    payload = json.loads(received.get(timeout=PATIENCE_S)[1])
     assert payload["head_commit"]["message"] == "After junk"
 
 
@@ -215,6 +218,6 @@ def test_junk_in_the_outbox_does_not_hold_up_pushes(
 def test_bad_call_is_refused_with_its_reason(
     git_server: str, path: str, body: str, said: str
 ) -> None:
-    answer = requests.post(f"{git_server}/api/v3/{path}", data=body, timeout=5)
+    answer = requests.post(f"{git_server}/api/v3/{path}", data=body, timeout=30)
     assert answer.status_code == 422
     assert said in answer.json()["message"]

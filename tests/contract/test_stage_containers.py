@@ -7,8 +7,9 @@ from typing import Any
 import docker
 import pytest
 from container_engine import need_engine, need_image
-from delegate_manager import Delegate, FakeManager, await_true
+from delegate_manager import Delegate, FakeManager
 from harness_processes import Harness
+from patience import eventually
 
 from fake_harness.delegate.containers.engine import STAGE_LABEL
 
@@ -46,7 +47,7 @@ def harness(
         environment={"FAKE_HARNESS_CONTAINERS": "docker"},
     )
     delegate.start()
-    await_true(started.has_delegate, "the delegate has registered", 60)
+    eventually(started.has_delegate, "the delegate has registered")
     yield started
     delegate.stop()
     delegate.end_steps()
@@ -97,7 +98,7 @@ def test_a_background_step_serves_the_steps_of_its_stage_and_ends_with_it(
     tests = step("tests", "Run", image=IMAGE, command=last)
     assert harness.run(pipeline([DATABASE, tests])) == status, harness.statuses()
     assert harness.statuses()["database"] == "SUCCEEDED"
-    await_true(lambda: not left(harness, engine), "nothing of the stage is left")
+    eventually(lambda: not left(harness, engine), "nothing of the stage is left")
 
 
 def test_service_dependencies_run_before_the_steps_under_their_identifiers(
@@ -112,7 +113,7 @@ def test_service_dependencies_run_before_the_steps_under_their_identifiers(
     tests = step("tests", "Run", image=IMAGE, command=FETCH.format("cache:6379"))
     text = pipeline([tests], serviceDependencies=[service])
     assert harness.run(text) == "SUCCEEDED", harness.statuses()
-    await_true(lambda: not left(harness, engine), "nothing of the stage is left")
+    eventually(lambda: not left(harness, engine), "nothing of the stage is left")
 
 
 def test_a_stage_whose_service_cannot_start_runs_no_step(harness: Harness) -> None:

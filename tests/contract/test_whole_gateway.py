@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import harness_folder
@@ -16,6 +16,7 @@ import pytest
 from ecs_client import EcsTestClient, boto_client, ecs_client
 from ecs_service import WAIT, Service
 from harness_folder import SCOPE, custom_stage, put, shell_script, write_folder
+from patience import eventually
 from sandbox_command import Command, running_sandbox
 
 PROCESSES = ("aws", "envoy", "proxy", "harness", "engine", "delegate", "git")
@@ -87,7 +88,7 @@ def test_new_log_lines_are_followed_as_they_are_written(service: Service) -> Non
         )
         return any(mark in e["message"] for page in pages for e in page["events"])
 
-    await_true(seen, "the request is in the log group")
+    eventually(seen, "the request is in the log group")
 
 
 @pytest.fixture(scope="module")
@@ -133,7 +134,7 @@ def test_everything_works_after_a_process_was_killed(
     sandbox = service.sandbox
     pid = sandbox.pids()[name]
     os.kill(pid, signal.SIGKILL)
-    await_true(lambda: sandbox.pids()[name] not in {0, pid}, f"{name} is started again")
+    eventually(lambda: sandbox.pids()[name] not in {0, pid}, f"{name} is started again")
     sandbox("up", "--timeout", "300")
 
     service.stable()
@@ -171,7 +172,7 @@ def test_down_stops_tasks_and_steps_and_up_brings_the_tasks_back(
     sandbox = service.sandbox
     sandbox("pipeline", "run", "long", "--no-wait", *SCOPE)
     step_file = sandbox.home / "long.pid"
-    await_true(lambda: step_file.exists() and bool(step_file.read_text()), "the step runs")
+    eventually(lambda: step_file.exists() and bool(step_file.read_text()), "the step runs")
     step, task = int(step_file.read_text()), service.ask()["pid"]
     sandbox("down")
     assert not Path(f"/proc/{task}").exists()
@@ -203,10 +204,3 @@ def test_later_commands_need_only_the_state_directory(sandbox: Command) -> None:
     assert bare.json("status")["urls"] == sandbox.json("status")["urls"]
     bare("exec", "--", "aws", "sts", "get-caller-identity")
     bare("up", "--timeout", "60")
-
-
-def await_true(condition: Callable[[], bool], what: str, timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, f"not in {timeout_s:.0f} s: {what}"
-        time.sleep(0.2)

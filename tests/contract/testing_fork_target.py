@@ -1,5 +1,6 @@
 """A server for `sandbox.testing.forkserver` that is small enough to break in every way."""
 
+import gc
 import os
 import signal
 import socket
@@ -32,6 +33,8 @@ class Target:
                 self.seen.append(arguments["what"])
                 (self.home / arguments["what"]).touch()
                 return [self.seen, sorted(path.name for path in self.home.iterdir())]
+            case "collects":
+                return gc.isenabled()
             case "die":
                 os.kill(os.getpid(), signal.SIGKILL)
             case "leave":

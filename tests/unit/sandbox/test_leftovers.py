@@ -31,7 +31,7 @@ def write_pid(delegate: Path, text: str) -> None:
 def test_running_step_is_ended(tmp_path: Path, step: subprocess.Popen[bytes]) -> None:
     write_pid(tmp_path, f"{step.pid} {start_of(step.pid)}")
     end_steps(tmp_path)
-    assert step.wait(timeout=5) < 0
+    assert step.wait(timeout=30) < 0
 
 
 @pytest.mark.parametrize("text", ["{pid} 1", "", "junk", "999999999 5"])
@@ -42,3 +42,11 @@ def test_other_process_is_left_alone(
     end_steps(tmp_path)
     os.kill(step.pid, 0)
     assert step.poll() is None
+
+
+def test_steps_of_another_delegate_go_on(tmp_path: Path, step: subprocess.Popen[bytes]) -> None:
+    write_pid(tmp_path, f"{step.pid} {start_of(step.pid)}")
+    end_steps(tmp_path, "other")
+    assert step.poll() is None
+    end_steps(tmp_path, "local")
+    assert step.wait(timeout=5) < 0

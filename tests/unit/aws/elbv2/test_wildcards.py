@@ -4,7 +4,7 @@ import ipaddress
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox.aws.elbv2.wildcards import any_of, cidr, glob
@@ -32,6 +32,7 @@ def test_any_of_matches_where_one_does() -> None:
     assert not re.fullmatch(any_of(["a", "b"]), "ab")
 
 
+@settings(deadline=None)
 @given(st.ip_addresses(v=4), st.ip_addresses(v=4), st.integers(0, 32))
 def test_a_cidr_pattern_agrees_with_the_block(
     base: ipaddress.IPv4Address, address: ipaddress.IPv4Address, bits: int
