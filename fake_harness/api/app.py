@@ -30,6 +30,7 @@ from fake_harness.api import (
     yaml_entities,
 )
 from fake_harness.api.changes import Changes
+from fake_harness.api.routes import LazyRule
 from fake_harness.api.wire import Backend, backend, now, request_scope
 from fake_harness.console.views import blueprint as console
 from fake_harness.crypto import load_cipher
@@ -63,6 +64,7 @@ class GatewayPrefix:
 def create_app(settings: Settings) -> Flask:
     """Make the API over the database that the settings name."""
     app = Flask(__name__, static_folder=None)
+    app.url_rule_class = LazyRule
     app.json.sort_keys = False  # type: ignore[attr-defined]
     engine = open_database(settings.sqlalchemy_url)
     create_tables(engine)

@@ -31,6 +31,10 @@ def test_every_life_begins_empty(server: ServerProcess) -> None:
     assert server.port == port
 
 
+def test_a_life_collects_its_garbage_though_its_parent_does_not(server: ServerProcess) -> None:
+    assert server.call("collects") is True
+
+
 def test_a_life_ready_for_another_wish_is_not_taken(server: ServerProcess) -> None:
     server.settle()
     time.sleep(0.3)  # it makes the next life ready meanwhile; whether it has does not matter

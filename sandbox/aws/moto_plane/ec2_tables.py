@@ -6,7 +6,7 @@ whole model of EC2 three times over to learn the names of the regions.
 
 import importlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +14,9 @@ import boto3
 import moto
 import moto.core.base_backend  # holds boto3's own Session before it is exchanged
 import moto.utilities.utils
-from botocore.loaders import create_loader
-from botocore.regions import EndpointResolver
 from moto.utilities.utils import load_resource
+
+from sandbox.aws.moto_plane.region_names import region_names
 
 _TYPES = "ec2/resources/instance_types.json"
 _FOLDER = "ec2/resources/instance_type_offerings"
@@ -93,23 +93,11 @@ class _AllTypes:
         return self._made
 
 
-class _RegionNames:
-    """Stands for a boto3 session that is asked for EC2's regions only."""
-
-    def __init__(self) -> None:
-        self._resolver = EndpointResolver(create_loader().load_data("endpoints"))
-
-    def get_available_regions(self, service: str, partition_name: str = "aws") -> Sequence[str]:
-        names: Sequence[str] = self._resolver.get_available_endpoints(service, partition_name)
-        return names
-
-
 def install() -> None:
     """Import EC2 without its tables, or drop them when somebody imported it already."""
     if _MODULE not in sys.modules:
-        names = _RegionNames()
         session = vars(boto3)["Session"]
-        vars(boto3)["Session"] = lambda: names
+        vars(boto3)["Session"] = region_names
         vars(moto.utilities.utils)["load_resource"] = _load_no_table
         try:
             importlib.import_module(_MODULE)

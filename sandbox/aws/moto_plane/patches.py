@@ -10,9 +10,12 @@ import sys
 import moto.backends
 import moto.core
 import moto.core.common_models
+import moto.core.loaders
 import moto.core.models
 import moto.core.responses
 import moto.core.utils
+
+from sandbox.aws.moto_plane import region_names
 
 
 @functools.cache
@@ -21,6 +24,7 @@ def apply_patches(account_id: str) -> None:
     _name_account(account_id)
     _stop_instance_tracking()
     _cache_lookups()
+    region_names.install()
 
 
 def _name_account(account_id: str) -> None:
@@ -45,3 +49,6 @@ def _cache_lookups() -> None:
     moto.backends.list_of_moto_modules = lambda: modules
     names = functools.cache(moto.core.utils.method_names_from_class)
     moto.core.responses.method_names_from_class = names  # type: ignore[attr-defined]
+    # Each loader looks for every service's model anew, which takes longer than to read one.
+    loader = moto.core.loaders.create_loader()
+    vars(moto.core.utils)["create_loader"] = lambda: loader
