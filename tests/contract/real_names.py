@@ -1,15 +1,19 @@
-"""Two networks: a client that knows only AWS's and Harness's names, and what stands behind them.
+"""Two networks: a client that knows only real host names, and what stands behind them.
 
 The client's network has one wire, and at its other end are a resolver and a TLS terminator
-before a second, independent sandbox. Nothing else can be reached from there, and what is
-tried is recorded.
+before a second, independent sandbox: AWS, Harness and GitHub. Of all else only the package
+registries of `real_names_world` can be reached from there, and what is tried is recorded.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -26,6 +30,8 @@ REGION, OTHER_REGION = "us-east-1", "eu-west-1"
 HARNESS_ACCOUNT = "a1B2c3D4e5F6g7H8i9J0kL"
 HARNESS_KEY = f"pat.{HARNESS_ACCOUNT}.0123456789abcdef01234567.abcdefghij0123456789"
 CLIENT_ADDRESS, WORLD_ADDRESS = "10.213.0.2", "10.213.0.1"
+RELAY_NETWORK = "10.213.1.0/24"
+RELAY_ADDRESSES = tuple(f"10.213.1.{number}" for number in range(1, 17))
 NAMES = (
     "*.amazonaws.com",
     f"*.{REGION}.amazonaws.com",
@@ -36,8 +42,18 @@ NAMES = (
     f"*.s3.{REGION}.amazonaws.com",
     f"*.s3-control.{REGION}.amazonaws.com",
     "app.harness.io",
+    "github.com",
 )
 """As AWS's own certificates have them: one label a star."""
+TRUST = (
+    "AWS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS",
+    "PIP_CERT",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_FILE",
+)
 _FOREIGN = ("SANDBOX_", "FAKE_HARNESS_", "AWS_", "HARNESS_", "TF_", "HTTP", "http", "NO_PROXY")
 
 
@@ -110,7 +126,7 @@ class RealNames:
         return {row["name"] for row in self.seen("connection")}
 
     def strays(self) -> list[dict[str, Any]]:
-        """Return every attempt to reach something else than AWS and Harness by their names."""
+        """Return every attempt to reach something that the world's resolver does not know."""
         kinds = ("lookup", "tls", "connection")
         unknown = [row for kind in kinds for row in self.seen(kind) if not row["known"]]
         return unknown + self.seen("stray")
@@ -121,7 +137,9 @@ def real_names(folder: Path) -> Iterator[RealNames]:
     """Make both networks with a sandbox behind the names; take all down at the end."""
     folder.mkdir(parents=True, exist_ok=True)
     mark = f"{os.getpid():x}"
-    authority = CertificateAuthority.open(folder / "test-ca")
+    # The authority of all names; the certificates that ACM issues there come from it, too.
+    authority = CertificateAuthority.open(folder / "world" / "ca")
+    trust = shutil.copy(folder / "world" / "ca" / "bundle.pem", folder / "trust.pem")
     signed = authority.issue(NAMES)
     certificate = folder / "names.pem"
     certificate.write_bytes(signed.certificate_pem + signed.private_key_pem)
@@ -129,13 +147,14 @@ def real_names(folder: Path) -> Iterator[RealNames]:
     world = Place(namespace=f"sbxw-{mark}", env={**kept, **_world_settings(folder / "world")})
     client = Place(
         namespace=f"sbxc-{mark}",
-        env={**kept, **_client_variables(folder / "client", folder / "test-ca" / "ca.pem")},
+        env={**kept, **_client_variables(folder / "client", trust)},
     )
     with ExitStack() as stack:
         stack.enter_context(_networks(client.namespace, world.namespace))
         stack.enter_context(_emulator(world, folder))
+        outside = stack.enter_context(_way_out(folder / "outside.sock"))
         journal = folder / "journal.ndjson"
-        stack.enter_context(_front(world, journal, certificate, folder))
+        stack.enter_context(_front(world, journal, certificate, outside, folder))
         yield RealNames(client=client, world=world, journal=journal)
 
 
@@ -154,6 +173,7 @@ def _world_settings(home: Path) -> dict[str, str]:
 def _client_variables(home: Path, trust: Path) -> dict[str, str]:
     """Return what a person has set: keys, region, accounts and the trust. No endpoint."""
     return {
+        **dict.fromkeys(TRUST, str(trust)),
         "SANDBOX_HOME": str(home),
         "AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE",
         "AWS_SECRET_ACCESS_KEY": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY",
@@ -161,9 +181,6 @@ def _client_variables(home: Path, trust: Path) -> dict[str, str]:
         "AWS_DEFAULT_REGION": REGION,
         "AWS_CONFIG_FILE": "/dev/null",
         "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-        "AWS_CA_BUNDLE": str(trust),
-        "SSL_CERT_FILE": str(trust),
-        "REQUESTS_CA_BUNDLE": str(trust),
         "HARNESS_ACCOUNT_ID": HARNESS_ACCOUNT,
         "HARNESS_PLATFORM_API_KEY": HARNESS_KEY,
         # Terraform asks HashiCorp for its own newest version otherwise.
@@ -189,6 +206,7 @@ def _networks(client: str, world: str) -> Iterator[None]:
             _ip("-n", namespace, "addr", "add", f"{address}/30", "dev", wire)
             _ip("-n", namespace, "link", "set", wire, "up")
         _ip("-n", client, "route", "add", "default", "via", WORLD_ADDRESS)
+        _ip("-n", world, "route", "add", "local", RELAY_NETWORK, "dev", "lo")
         # What goes elsewhere is seen on the wire, then refused at once instead of lost.
         _ip("-n", world, "route", "add", "unreachable", "default")
         forwarding = ("sysctl", "-qw", "net.ipv4.ip_forward=1")
@@ -238,8 +256,51 @@ def _await_health(
         time.sleep(0.2)
 
 
+class _Registry(socketserver.StreamRequestHandler):
+    """One connection to a package registry: its first line names the host and the port."""
+
+    rbufsize = 0
+
+    def handle(self) -> None:
+        """Copy bytes both ways until either side ends."""
+        name, port = self.rfile.readline().decode().split()
+        with socket.create_connection((name, int(port)), timeout=30) as other:
+            other.settimeout(None)
+            back = threading.Thread(target=_copy, args=(other, self.request), daemon=True)
+            back.start()
+            _copy(self.request, other)
+            back.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536):
+            target.sendall(data)
+    for end in (source, target):
+        with contextlib.suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)
+
+
+class _WayOut(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Leave it to the client, which sees its connection end."""
+
+
 @contextmanager
-def _front(world: Place, journal: Path, certificate: Path, folder: Path) -> Iterator[None]:
+def _way_out(place: Path) -> Iterator[Path]:
+    """Serve the way to the package registries: a file, so it is in both networks' reach."""
+    with _WayOut(str(place), _Registry) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield place
+        server.shutdown()
+
+
+@contextmanager
+def _front(
+    world: Place, journal: Path, certificate: Path, outside: Path, folder: Path
+) -> Iterator[None]:
     settings = json.loads(world.sandbox("config", "--json"))
     value = {row["name"]: row["value"] for row in settings}
     command = world.command(
@@ -247,6 +308,9 @@ def _front(world: Place, journal: Path, certificate: Path, folder: Path) -> Iter
         *("--address", WORLD_ADDRESS, "--interface", "wire1"),
         *("--aws-port", value["SANDBOX_AWS_PORT"]),
         *("--harness-port", value["SANDBOX_HARNESS_PORT"]),
+        *("--git-port", value["SANDBOX_GIT_PORT"]),
+        *("--outside", str(outside)),
+        *("--relays", *RELAY_ADDRESSES),
         *("--names-file", str(folder / "world" / "names.json")),
         *("--certificate", str(certificate)),
     )
