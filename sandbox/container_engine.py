@@ -6,7 +6,7 @@ else the local socket.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import docker
 import requests
@@ -61,7 +61,7 @@ def connect(
     """
     address = "the local Docker socket"
     try:
-        arguments: dict[str, Any] = kwargs_from_env(environment=dict(environment))
+        arguments = cast("dict[str, Any]", kwargs_from_env(environment=dict(environment)))
         if "base_url" not in arguments:
             arguments |= ContextAPI.kwargs_from_context(environment=dict(environment))
         address = str(arguments.get("base_url") or address)

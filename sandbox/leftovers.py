@@ -9,7 +9,9 @@ import json
 import os
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import suppress
+from glob import escape
 from pathlib import Path
 
 from sandbox.errors import DependencyError
@@ -22,9 +24,15 @@ _TASK_LABEL = "harness.delegate-task"
 """On a step's containers: the delegate task. The delegate gives it."""
 
 
-def end_steps(delegate_dir: Path) -> None:
-    """End every step process of the delegates that work in `delegate_dir`, and its children."""
-    files = list(delegate_dir.glob("tasks/*/*/pid"))
+def end_steps(delegate_dir: Path, name: str = "") -> None:
+    """End every step process of the delegates that work in `delegate_dir`, and its children.
+
+    Args:
+        delegate_dir: the delegates' folder.
+        name: only of the delegate of this name; others may be in other containers.
+    """
+    tasks = f"tasks/{escape(name) or '*'}/*"
+    files = list(delegate_dir.glob(f"{tasks}/pid"))
     for number in (signal.SIGTERM, signal.SIGKILL):
         groups = [pid for pid in map(_step_pid, files) if pid]
         for pid in groups:
@@ -32,12 +40,12 @@ def end_steps(delegate_dir: Path) -> None:
         deadline = time.monotonic() + _GRACE_S
         while any(map(_step_pid, files)) and time.monotonic() < deadline:
             time.sleep(_LOOK_S)
-    _end_containers(delegate_dir)
+    marks = {path: _task_id(path.parent) for path in delegate_dir.glob(f"{tasks}/container")}
+    _end_containers(marks)
 
 
-def _end_containers(delegate_dir: Path) -> None:
-    """Remove what steps left that were killed before they could."""
-    marks = {path: _task_id(path.parent) for path in delegate_dir.glob("tasks/*/*/container")}
+def _end_containers(marks: Mapping[Path, str]) -> None:
+    """Remove what steps left that were killed before they could; `marks` tells their tasks."""
     if not marks:
         return
     from docker.errors import APIError

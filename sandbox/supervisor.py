@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 from urllib.parse import urlsplit
 from xmlrpc.client import Fault, ServerProxy
 
@@ -134,12 +134,10 @@ class Supervisor:
             raise EnvironmentNotReadyError(f"The supervisor does not start: {text}")
         _wait(self.is_running, wait_s, lambda: f"supervisor log: {self._tail('supervisord')}")
 
-    def become(self, specs: tuple[ProcessSpec, ...]) -> NoReturn:
-        """Replace this process by a supervisor in the foreground; never returns."""
+    def foreground(self, specs: tuple[ProcessSpec, ...]) -> tuple[list[str], Path]:
+        """Return the command of a supervisor that stays in the foreground, and where to run it."""
         self._write(specs, configuration(specs, foreground=True))
-        os.chdir(self._run_dir)
-        command = [sys.executable, *_SUPERVISORD, "-c", "supervisord.conf"]
-        os.execv(command[0], command)  # noqa: S606  (our own program)
+        return [sys.executable, *_SUPERVISORD, "-c", "supervisord.conf"], self._run_dir
 
     def _write(self, specs: tuple[ProcessSpec, ...], configuration: str) -> None:
         self._log_dir.mkdir(parents=True, exist_ok=True)

@@ -1,11 +1,11 @@
 """From a step to the container that the engine is asked for; pure.
 
 Source: Docker Engine API 1.41, ContainerCreate. The workspace is mounted at `/harness`, as on
-Harness, and at its place on the host, so that paths that earlier steps wrote stay good.
+Harness, and at its place on the delegate's host, so that paths that earlier steps wrote stay good.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,7 +47,12 @@ class StepContainer:
 
 
 def container_document(
-    wanted: StepContainer, *, network: str, hosts: Mapping[str, str], cpus: int
+    wanted: StepContainer,
+    *,
+    network: str,
+    hosts: Mapping[str, str],
+    cpus: int,
+    on_engine: Callable[[Path], Path] = Path,
 ) -> JsonObject:
     """Return the body of ContainerCreate.
 
@@ -56,9 +61,10 @@ def container_document(
         network: of the stage.
         hosts: names that the container knows beside the other containers' own.
         cpus: of the engine; no container may ask for more.
+        on_engine: where the engine finds a folder of the delegate.
     """
-    folders = {str(wanted.workspace): {WORKSPACE, str(wanted.workspace)}}
-    folders[str(wanted.scratch)] = {SCRATCH}
+    folders = {on_engine(wanted.workspace): {WORKSPACE, str(wanted.workspace)}}
+    folders[on_engine(wanted.scratch)] = {SCRATCH}
     limits: dict[str, object] = {}
     if wanted.memory:
         limits["Memory"] = limits["MemorySwap"] = int(quantity(wanted.memory))

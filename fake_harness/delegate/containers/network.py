@@ -19,6 +19,7 @@ from fake_harness.delegate.containers.engine import (
     explained,
     remove_network,
 )
+from fake_harness.delegate.containers.own import OwnNetwork
 from fake_harness.delegate.containers.relay import Relay
 from fake_harness.delegate.results import StepFailedError
 
@@ -36,18 +37,24 @@ class StageNetwork:
     name: str
     hosts: Mapping[str, str]
     environment: Mapping[str, str]
+    also: str = ""
+    """A second network to join, on which the delegate is; empty for none."""
 
 
 @contextmanager
 def stage_network(
-    client: Client, stage_id: str, environment: Mapping[str, str]
+    client: Client, stage_id: str, environment: Mapping[str, str], own: OwnNetwork | None = None
 ) -> Iterator[StageNetwork]:
     """Join the stage's network for as long as a step runs.
 
-    Where the delegate's AWS is one of this machine's loopback, containers reach it too.
+    Where the delegate's AWS is one of its loopback, containers reach it too: by the address
+    that the stage's bridge has on this host, or by the delegate's `own` where it is itself a
+    container. That one does not join the stage: its published ports would break off each time.
     """
     name = network_name(stage_id)
-    found = _ensure(client, name, stage_id)
+    bridge = _ensure(client, name, stage_id)
+    if own is not None:
+        bridge = _Bridge(gateway=own.address, subnet=own.subnet)
     endpoints = {
         key: value
         for key, value in environment.items()
@@ -55,9 +62,10 @@ def stage_network(
     }
     relays: dict[str, Relay] = {}
     try:
-        told = {key: _through_relay(value, found, relays) for key, value in endpoints.items()}
-        hosts = {HOST: found.gateway if relays else "host-gateway"}
-        yield StageNetwork(name=name, hosts=hosts, environment=told)
+        told = {key: _through_relay(value, bridge, relays) for key, value in endpoints.items()}
+        hosts = {HOST: bridge.gateway if relays else "host-gateway"}
+        also = own.name if own and relays else ""
+        yield StageNetwork(name=name, hosts=hosts, environment=told, also=also)
     finally:
         for relay in relays.values():
             relay.stop()
@@ -72,6 +80,7 @@ def network_name(stage_id: str) -> str:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Bridge:
     gateway: str
+    """The address by which containers reach the delegate."""
     subnet: IPv4Network
 
 

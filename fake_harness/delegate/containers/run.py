@@ -13,10 +13,12 @@ from fake_harness.delegate.containers.engine import (
     explained,
     remove_containers,
 )
+from fake_harness.delegate.containers.give_back import TRUST, give_back, is_needed
 from fake_harness.delegate.containers.images import ensure_image
 from fake_harness.delegate.containers.network import StageNetwork, network_name, stage_network
+from fake_harness.delegate.containers.own import Surroundings, surroundings
 from fake_harness.delegate.context import CONTAINER_FILE, StepContext, write_whole
-from fake_harness.delegate.results import StepFailedError
+from fake_harness.delegate.results import JsonObject, StepFailedError
 
 _ATTEMPTS = 3
 
@@ -40,17 +42,19 @@ def run_container(
         started: called once the container runs.
 
     Raises:
-        StepFailedError: the image cannot be had, or the engine refuses the container.
+        StepFailedError: the image cannot be had, the engine cannot mount the workspace, or it
+            refuses the container.
     """
     client = connect(context.facts.environment)
     # For whoever finds this process dead: it may have a container, on this network.
     write_whole(context.task_dir / CONTAINER_FILE, network_name(wanted.stage_id))
+    where = surroundings(client)
     wanted = replace(wanted, image=ensure_image(client, context))
     # The container's user may be any; the workspace is the stage's own, below a private folder.
     wanted.workspace.chmod(0o777)
     for attempt in range(1, _ATTEMPTS + 1):
         try:
-            return _in_network(context, client, wanted, started)
+            return _in_network(context, client, wanted, where, started)
         except NotFound as error:
             # A step that ended just now took the stage's network along, as nothing used it yet.
             if "network" not in explained(error) or attempt == _ATTEMPTS:
@@ -61,15 +65,24 @@ def run_container(
 
 
 def _in_network(
-    context: StepContext, client: Client, wanted: StepContainer, started: Callable[[], None]
+    context: StepContext,
+    client: Client,
+    wanted: StepContainer,
+    where: Surroundings,
+    started: Callable[[], None],
 ) -> ContainerEnd:
-    with stage_network(client, wanted.stage_id, context.facts.environment) as network:
+    environment = context.facts.environment
+    with stage_network(client, wanted.stage_id, environment, where.network) as network:
         try:
-            identifier = _start(client, wanted, network)
+            document = _document(client, wanted, where, network)
+            identifier = _start(client, document, network)
             started()
             for line in _lines(client.logs(identifier, stream=True, follow=True)):
                 context.log(line)
-            return _end_of(client, identifier)
+            end = _end_of(client, identifier)
+            if is_needed(wanted.user):
+                give_back(client, context, document)
+            return end
         finally:
             remove_containers(client, TASK_LABEL, wanted.task_id)
 
@@ -78,12 +91,24 @@ def _refused(error: APIError) -> StepFailedError:
     return StepFailedError(f"The container engine refuses: {explained(error)}")
 
 
-def _start(client: Client, wanted: StepContainer, network: StageNetwork) -> str:
-    wanted = replace(wanted, environment={**network.environment, **wanted.environment})
-    document = container_document(
-        wanted, network=network.name, hosts=network.hosts, cpus=int(client.info()["NCPU"])
+def _document(
+    client: Client, wanted: StepContainer, where: Surroundings, network: StageNetwork
+) -> JsonObject:
+    trust = TRUST if is_needed(wanted.user) else {}
+    environment = {**trust, **network.environment, **wanted.environment}
+    return container_document(
+        replace(wanted, environment=environment),
+        network=network.name,
+        hosts=network.hosts,
+        cpus=int(client.info()["NCPU"]),
+        on_engine=where.on_engine,
     )
+
+
+def _start(client: Client, document: JsonObject, network: StageNetwork) -> str:
     identifier = str(client.create_container_from_config(document)["Id"])
+    if network.also:
+        client.connect_container_to_network(identifier, network.also)
     client.start(identifier)
     return identifier
 
