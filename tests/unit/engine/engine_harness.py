@@ -31,6 +31,12 @@ from fake_harness.store.node_executions import NodeExecution
 SCOPE = {"account": "acc", "org": "default", "project": "demo"}
 START = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
+VARIABLES = [
+    {"name": "who", "type": "String", "value": "world"},
+    {"name": "greeting", "type": "String", "value": "hello <+pipeline.variables.who>"},
+    {"name": "token", "type": "Secret", "value": "db_password"},
+]
+
 
 class Clock:
     """A clock that tests turn."""
@@ -201,6 +207,30 @@ def shell(identifier: str, script: str = "true", **more: Any) -> Mapping[str, An
     }
     step = {"identifier": identifier, "name": identifier, "type": "ShellScript", "timeout": "10m"}
     return {"step": {**step, "spec": spec, **more}}
+
+
+def approval(**more: Any) -> Mapping[str, Any]:
+    """Return an approval step whose message reads `VARIABLES`."""
+    spec = {
+        "approvalMessage": "Ship <+pipeline.variables.who>?",
+        "includePipelineExecutionHistory": True,
+        "approvers": {
+            "minimumCount": 1,
+            "disallowPipelineExecutor": False,
+            "userGroups": ["account._account_all_users"],
+        },
+        "approverInputs": [{"name": "reason", "defaultValue": "none"}],
+        **more,
+    }
+    return {
+        "step": {
+            "identifier": "ok",
+            "name": "ok",
+            "type": "HarnessApproval",
+            "timeout": "1d",
+            "spec": spec,
+        }
+    }
 
 
 def custom(identifier: str, *steps: Any, rollback: Any = (), **more: Any) -> Mapping[str, Any]:
