@@ -21,6 +21,10 @@ from harness_files import (
     values,
 )
 
+from sandbox.environments import REDIRECTIONS
+from sandbox.local_values import local_placeholders
+from sandbox.settings import Settings
+
 SYNC = load(HARNESS / "sync.yaml")
 SECRET_KEYS = ("tokenRef", "accessKeyRef", "secretKeyRef", "encryptedWebhookSecretIdentifier")
 
@@ -166,6 +170,20 @@ def test_project_variables_are_outputs_of_their_module() -> None:
     variables = SYNC["variables"]
     assert isinstance(variables, dict)
     assert set(variables["values"].values()) <= terraform_keys(variables["module"])
+
+
+def test_no_placeholder_has_the_name_of_a_variable_that_the_switch_takes_away() -> None:
+    """`sandbox sync` would ask for it in vain, or upload what is the caller's own."""
+    placeholders = SYNC["placeholders"]
+    assert isinstance(placeholders, list)
+    assert {row["name"] for row in placeholders} & set(REDIRECTIONS) == set()
+
+
+def test_sandbox_fills_every_placeholder_itself(tmp_path: Path) -> None:
+    placeholders = SYNC["placeholders"]
+    assert isinstance(placeholders, list)
+    filled = local_placeholders(Settings(home=tmp_path))
+    assert {row["name"] for row in placeholders} == set(filled)
 
 
 def test_environment_placeholders_are_declared_and_only_where_allowed() -> None:
