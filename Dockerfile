@@ -7,6 +7,17 @@ RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates curl git jq nodejs npm openssh-client procps zip unzip \
  && rm -rf /var/lib/apt/lists/*
 
+# Docker's command, for builds with BuildKit and for pipelines that call it. Debian 12 has it in
+# one package with the engine, which is not wanted here.
+WORKDIR /tmp/docker
+RUN apt-get update \
+ && if apt-cache show docker-cli >/dev/null 2>&1; then \
+      apt-get install -y --no-install-recommends docker-cli docker-buildx; \
+    else \
+      apt-get download docker.io && dpkg-deb -x docker.io_*.deb . && mv usr/bin/docker /usr/local/bin/; \
+    fi \
+ && rm -rf /tmp/docker /var/lib/apt/lists/*
+
 WORKDIR /opt/sandbox
 # The system's certificates, so that a company's own authority is trusted during the build.
 ENV UV_SYSTEM_CERTS=1 UV_NATIVE_TLS=1 UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy PYTHONUNBUFFERED=1

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -40,10 +40,12 @@ class Compose:
 
     project: str
     sandbox: Command
+    options: tuple[str, ...] = ()
+    """Of `docker compose` itself: further files, profiles."""
 
     def __call__(self, *arguments: str, check: bool = True, timeout: float = 1500) -> str:
         done = subprocess.run(
-            ["docker", "compose", "--project-name", self.project, *arguments],
+            ["docker", "compose", "--project-name", self.project, *self.options, *arguments],
             cwd=PROJECT,
             env=dict(self.sandbox.env),
             capture_output=True,
@@ -66,12 +68,26 @@ class Compose:
 
 
 @contextmanager
-def running_compose(home: Path, **settings: str) -> Iterator[Compose]:
-    """The whole sandbox as containers, with what tools on this machine need of it."""
+def running_compose(
+    home: Path,
+    *options: str,
+    variables: Mapping[str, str] | None = None,
+    **settings: str,
+) -> Iterator[Compose]:
+    """The whole sandbox as containers, with what tools on this machine need of it.
+
+    Args:
+        home: a folder for those tools.
+        options: of `docker compose` itself.
+        variables: that compose.yaml reads besides the settings.
+        settings: of the sandbox.
+    """
     if reason := reason_to_skip():
         pytest.skip(reason)
-    sandbox = Command(env=own_environment(home, **settings), home=home)
-    compose = Compose(project=f"sandbox-test-{os.getpid()}", sandbox=sandbox)
+    env = {**own_environment(home, **settings), **(variables or {})}
+    sandbox = Command(env=env, home=home)
+    project = f"sandbox-test-{os.getpid()}-{home.parent.name}"
+    compose = Compose(project=project, sandbox=sandbox, options=options)
     try:
         compose("build")
         compose("up", "--wait", "--wait-timeout", "180")

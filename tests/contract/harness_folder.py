@@ -45,6 +45,17 @@ def custom_stage(step: Mapping[str, object]) -> dict[str, object]:
     return {"type": "Custom", "spec": {"execution": {"steps": [{"step": step}]}}}
 
 
+def ci_stage(*steps: Mapping[str, object]) -> dict[str, object]:
+    """A CI stage on the delegate, without a codebase."""
+    spec = {
+        "cloneCodebase": False,
+        "platform": {"os": "Linux", "arch": "Amd64"},
+        "runtime": {"type": "Docker", "spec": {}},
+        "execution": {"steps": [{"step": step} for step in steps]},
+    }
+    return {"type": "CI", "spec": spec}
+
+
 def shell_script(script: str) -> dict[str, object]:
     """A step that runs a Bash script on the delegate."""
     source = {"type": "Inline", "spec": {"script": script}}
