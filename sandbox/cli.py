@@ -6,14 +6,14 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import cast
 
 import click
 
 from sandbox import stack, terminal
 from sandbox.cli_guard import confirm_command, guarded
+from sandbox.cli_options import as_json, at_target
 from sandbox.environments import Target
 from sandbox.errors import SandboxError, UsageError
 from sandbox.host import host_environment
@@ -25,8 +25,6 @@ from sandbox.settings import (
     variable,
 )
 from sandbox.switch.memory import lets_localstack_in, meant, switch_to
-
-F = TypeVar("F", bound=Callable[..., object])
 
 _ELSEWHERE = {
     "use": "sandbox.cli_switch:use",
@@ -65,12 +63,6 @@ class SandboxGroup(click.Group):
             return super().get_command(ctx, cmd_name)
         module, _, name = _ELSEWHERE[cmd_name].partition(":")
         return cast("click.Command", getattr(importlib.import_module(module), name))
-
-
-def as_json(command: F) -> F:
-    """Give a command its `--json` flag."""
-    flag = click.option("--json", "json_", is_flag=True, help="Print JSON for machines.")
-    return flag(command)
 
 
 @click.group(
@@ -232,11 +224,7 @@ def env(target: str | None, json_: bool) -> None:
     short_help="Run a command pointed here.",
     context_settings={"allow_interspersed_args": False},
 )
-@click.option(
-    "--target",
-    type=click.Choice([t.value for t in Target]),
-    help="Where the tools are pointed; by default as `sandbox use` says, or local.",
-)
+@at_target("Where the tools are pointed")
 @guarded
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @as_json

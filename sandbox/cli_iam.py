@@ -11,7 +11,7 @@ import click
 from sandbox import iam_policy
 from sandbox.aws.trail.grants import Grant
 from sandbox.aws.trail.store import PERMISSIONS_PATH, Permission, read_permissions
-from sandbox.cli import as_json
+from sandbox.cli_options import as_json
 from sandbox.errors import SandboxError, UsageError
 from sandbox.settings import Settings, load_settings
 

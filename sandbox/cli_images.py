@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from sandbox import terminal
-from sandbox.cli import as_json
+from sandbox.cli_options import as_json
 from sandbox.errors import UsageError
 from sandbox.host import host_environment
 from sandbox.images.engine import LocalImage

@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from sandbox import terminal
-from sandbox.cli import as_json
 from sandbox.cli_guard import confirm_harness, guarded
+from sandbox.cli_options import as_json, scoped
 from sandbox.errors import UsageError
 from sandbox.executions import FINAL, StepRow, stage_rows, step_rows
 from sandbox.harness_client import HarnessClient
@@ -20,32 +20,6 @@ from sandbox.settings import load_settings
 
 LEVELS = 3
 """A file's folder, and two above it, may hold its `templates`."""
-
-_scope_options = (
-    click.option(
-        "--org",
-        default="workshop",
-        show_default=True,
-        envvar="HARNESS_ORG_ID",
-        show_envvar=True,
-        help="Organization.",
-    ),
-    click.option(
-        "--project",
-        default="harness_workshop",
-        show_default=True,
-        envvar="HARNESS_PROJECT_ID",
-        show_envvar=True,
-        help="Project.",
-    ),
-)
-
-
-def scoped(command: Any) -> Any:  # click's decorators are untyped here
-    """Give a command its `--org` and `--project`."""
-    for option in _scope_options:
-        command = option(command)
-    return command
 
 
 @click.group()

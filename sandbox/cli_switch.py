@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from sandbox import terminal
-from sandbox.cli import as_json
+from sandbox.cli_options import as_json, from_folder
 from sandbox.environments import Target
 from sandbox.errors import SandboxError, UsageError
 from sandbox.harness_client import HarnessClient
@@ -114,13 +114,7 @@ def _print_localstack(settings: Settings) -> None:
     show_default=True,
     help="Folder of the Terraform configuration.",
 )
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=Path("harness"),
-    show_default=True,
-    help="Folder that holds sync.yaml.",
-)
+@from_folder
 @click.option(
     "--plan",
     type=click.Path(path_type=Path),

@@ -7,8 +7,8 @@ from typing import Any
 import click
 
 from sandbox import terminal
-from sandbox.cli import as_json
 from sandbox.cli_guard import confirm_harness, guarded
+from sandbox.cli_options import as_json, at_target, from_folder
 from sandbox.demo.story import Demo, DemoOptions
 from sandbox.environments import Target, harness_variables
 from sandbox.harness_target import harness_client
@@ -22,18 +22,8 @@ from sandbox.terraform import Terraform
 
 
 @click.command(short_help="Bring Harness entities in.")
-@click.option(
-    "--folder",
-    type=click.Path(path_type=Path),
-    default=Path("harness"),
-    show_default=True,
-    help="Folder that holds sync.yaml.",
-)
-@click.option(
-    "--target",
-    type=click.Choice([t.value for t in Target]),
-    help="Whose Harness; by default as `sandbox use` says, or local.",
-)
+@from_folder
+@at_target("Whose Harness")
 @guarded
 @as_json
 def sync(folder: Path, target: str | None, json_: bool) -> None:
