@@ -93,6 +93,24 @@ class Road:
         return found
 
 
+def workshop_variables(world: Place) -> dict[str, str]:
+    """Return what a person says of the workshop; the domain was registered long ago."""
+    zone = world.sandbox(
+        *("exec", "--", "aws", "route53", "create-hosted-zone", "--output=json"),
+        *("--name", DOMAIN, "--caller-reference", "registered long ago"),
+    )
+    return {
+        "TF_VAR_name_suffix": ACCOUNT,
+        "TF_VAR_domain": DOMAIN,
+        "TF_VAR_hosted_zone_id": json.loads(zone)["HostedZone"]["Id"].rpartition("/")[2],
+        "GIT_URL": REPOSITORY,
+        "GIT_TOKEN": "ghp_0123456789abcdefghijABCDEFGHIJ012345",
+        "GIT_WEBHOOK_SECRET": "webhook secret of the road",
+        "CI_AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7THEBUILD",
+        "CI_AWS_SECRET_ACCESS_KEY": "bPxRfiCYEXAMPLEKEYwJalrXUtnFEMI/K7MDENGa",
+    }
+
+
 @pytest.fixture(scope="module")
 def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
     folder = tmp_path_factory.mktemp("real-names")
@@ -100,22 +118,8 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
     Workshop(PROJECT, project, git_url="https://github.com", env=os.environ).prepare()
     config = write_cli_config(folder, None, folder / "no.terraformrc")
     with real_names(folder / "networks") as networks:
-        zone = networks.world.sandbox(
-            *("exec", "--", "aws", "route53", "create-hosted-zone", "--output=json"),
-            *("--name", DOMAIN, "--caller-reference", "registered long ago"),
-        )
-        variables = {
-            **networks.client.env,
-            "PATH": tool_path(networks.client.env),
-            "TF_VAR_name_suffix": ACCOUNT,
-            "TF_VAR_domain": DOMAIN,
-            "TF_VAR_hosted_zone_id": json.loads(zone)["HostedZone"]["Id"].rpartition("/")[2],
-            "GIT_URL": REPOSITORY,
-            "GIT_TOKEN": "ghp_0123456789abcdefghijABCDEFGHIJ012345",
-            "GIT_WEBHOOK_SECRET": "webhook secret of the road",
-            "CI_AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7THEBUILD",
-            "CI_AWS_SECRET_ACCESS_KEY": "bPxRfiCYEXAMPLEKEYwJalrXUtnFEMI/K7MDENGa",
-        }
+        variables = {**networks.client.env, **workshop_variables(networks.world)}
+        variables["PATH"] = tool_path(networks.client.env)
         if config:
             variables["TF_CLI_CONFIG_FILE"] = str(config)
         shell = Place(namespace=networks.client.namespace, env=variables)
@@ -274,7 +278,7 @@ def test_pipelines_deliver_what_was_pushed_to_production(
     with ThreadPoolExecutor(1) as pool:
         run = pool.submit(road.shell.run, str(PROGRAM), *command)
         while not run.done() and not _approved(road):
-            time.sleep(1)
+            time.sleep(3)
         done = run.result()
     log = (road.folder / "delegate.log").read_text()[-3000:]
     assert delegate.poll() is None, log
@@ -297,6 +301,10 @@ def test_pushed_commit_answers_by_the_name_of_its_environment(road: Road, stage:
     """The certificate is verified: ACM issued it for a name whose zone is in Route 53."""
     said = road.shell.must("curl", "--fail", "--silent", f"https://{stage}.{DOMAIN}/api/health")
     assert json.loads(said)["version"] == road.git("rev-parse", "HEAD").strip()
+
+
+def test_no_file_of_the_project_was_changed(road: Road) -> None:
+    assert road.git("status", "--porcelain") == ""
 
 
 def test_every_kind_of_name_was_used_over_tls(road: Road) -> None:
