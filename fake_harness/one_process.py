@@ -40,8 +40,8 @@ class OneProcess:
         """Make the application over `folder/state`, which is another place in each fork."""
         host, port = listener.getsockname()[:2]
         self._url = f"http://{host}:{port}"
-        self._home, self._time_scale = folder, 1.0
         self._delegate = DelegateSettings()
+        self._begun = threading.Event()
         state = folder / "state"
         self._settings = Settings(
             state_dir=state, master_key_file=state / "master.key", public_url=self._url
@@ -49,30 +49,39 @@ class OneProcess:
         # It makes the tables and the key, of which each fork gets a copy.
         self._app = create_app(self._settings)
         self._app.test_client().get("/health")
+        # What the engine asks of the database first is then compiled in each fork.
+        EngineLoop(database=self._database(), time_scale=1, public_url=self._url).tick()
         self._database().dispose()  # no connection may cross a fork
         self._template = folder / "template"
         state.rename(self._template)
 
     def prepare(self, home: Path, wish: Wish) -> None:
-        """Lay out the state of this fork; nothing runs yet."""
-        self._home, self._time_scale = home, float(wish["timeScale"])
+        """Lay out the state of this fork, and have every thread wait for `start`."""
         for file in self._template.iterdir():
             shutil.copy(file, home)
-
-    def start(self, listener: socket.socket) -> None:
-        """Serve the API on `listener`, and start the engine and the delegate."""
         _configure_logging()
-        time_scale = self._time_scale
-        _serve(self._app, listener)
-        engine = EngineLoop(database=self._database(), time_scale=time_scale, public_url=self._url)
-        threading.Thread(target=engine.run, name="engine", daemon=True).start()
+        time_scale = float(wish["timeScale"])
         mine = {
             "manager_url": self._url,
-            "work_dir": self._home / "delegate",
+            "work_dir": home / "delegate",
             "time_scale": time_scale,
         }
         delegate = DelegateAgent(self._delegate.model_copy(update=mine))
-        threading.Thread(target=delegate.run, name="delegate", daemon=True).start()
+        engine = EngineLoop(database=self._database(), time_scale=time_scale, public_url=self._url)
+        self._run_once_begun("engine", engine.run)
+        self._run_once_begun("delegate", delegate.run)
+
+    def start(self, listener: socket.socket) -> None:
+        """Serve the API on `listener`, and let the engine and the delegate go."""
+        _serve(self._app, listener)
+        self._begun.set()
+
+    def _run_once_begun(self, name: str, run: Callable[[], None]) -> None:
+        def wait_and_run() -> None:
+            self._begun.wait()
+            run()
+
+        threading.Thread(target=wait_and_run, name=name, daemon=True).start()
 
     def _database(self) -> Engine:
         backend: Backend = self._app.extensions["harness"]

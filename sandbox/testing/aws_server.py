@@ -13,6 +13,7 @@ from sandbox.aws.moto_plane import ec2_tables
 
 ec2_tables.install()  # before any part imports moto's EC2, if only by the way
 
+from moto.core.utils import get_service_model  # noqa: E402
 from werkzeug.test import Client  # noqa: E402
 
 from sandbox.aws.ca import CertificateAuthority  # noqa: E402
@@ -57,8 +58,9 @@ class AwsServer:
         self._rehearsal = Client(build_gateway(rehearsal))
         xds.message_class(_ANY_MESSAGE)
         importlib.import_module("grpc._server")
-        self.warm_ups: Sequence[Callable[[], None]] = [
-            partial(self._ask, *warm_up) for warm_up in _WARM_UPS
+        self.warm_ups: Sequence[Callable[[], object]] = [
+            partial(get_service_model, "ec2"),  # the largest, so in a step of its own
+            *(partial(self._ask, *warm_up) for warm_up in _WARM_UPS),
         ]
         self._recorder: Recorder | None = None
         self._runtime: StandingRuntime | None = None

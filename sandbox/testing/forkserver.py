@@ -29,8 +29,10 @@ Json = dict[str, Any]
 
 STATE = "state"
 """A link to the state of the present life, below the server's folder."""
+SPARE_S = 0.01
+"""So long without a command before the next life is made ready."""
 IDLE_S = 0.05
-"""So long without a command before something is done ahead of time."""
+"""So long without a command before anything else is done ahead of time."""
 _UNUSED = ("rich",)
 """Left out: structlog would import it to colour tracebacks, and these go to a log file."""
 
@@ -38,7 +40,7 @@ _UNUSED = ("rich",)
 class Server(Protocol):
     """What is served. Made once in the parent; everything else happens in each life."""
 
-    warm_ups: Sequence[Callable[[], None]]
+    warm_ups: Sequence[Callable[[], object]]
     """Run one by one in the parent while it is idle: what every later life then has."""
 
     def prepare(self, home: Path, wish: Json) -> None:
@@ -57,10 +59,13 @@ class Server(Protocol):
 class _Life:
     """One fork, and the socket by which it is spoken to."""
 
-    def __init__(self, pid: int, control: socket.socket, home: Path, wish: Json) -> None:
+    def __init__(
+        self, pid: int, control: socket.socket, home: Path, *, wish: Json, warmth: int
+    ) -> None:
         self.pid = pid
         self.home = home
         self.wish = wish
+        self.warmth = warmth
         self._control = control
         self._lines = control.makefile("rb")
 
@@ -97,14 +102,14 @@ class ForkServer:
         self._ended: list[Path] = []
         self._lives = 0
         self._warm_ups = list(server.warm_ups)
+        self._warmth = 0
 
     def run(self, commands: IO[bytes], answers: IO[bytes]) -> None:
         """Serve commands until their end."""
         descriptor = commands.fileno()
         buffer = b""
         while True:
-            timeout = IDLE_S if self._has_work() else None
-            if not select.select([descriptor], [], [], timeout)[0]:
+            if not select.select([descriptor], [], [], self._patience_s())[0]:
                 self._work_ahead()
                 continue
             chunk = os.read(descriptor, 65536)
@@ -168,24 +173,37 @@ class ForkServer:
             ours.close()
             _live(self._server, home, self._listener, theirs, wish)
         theirs.close()
-        return _Life(pid, ours, home, wish)
+        return _Life(pid, ours, home, wish=wish, warmth=self._warmth)
 
-    def _has_work(self) -> bool:
-        is_serving = self._present is not None
-        return is_serving and bool(self._ended or self._warm_ups or self._spare is None)
+    def _patience_s(self) -> float | None:
+        """Return how long to wait for a command before work is done ahead; None: for ever."""
+        if self._present is None:
+            return None
+        if self._spare is None:
+            return SPARE_S
+        return IDLE_S if self._ended or self._warm_ups or self._is_spare_cold() else None
 
     def _work_ahead(self) -> None:
         """Do one thing that the next reset then need not do."""
-        if self._warm_ups:
+        if self._present is None:
+            return
+        if self._spare is None:
+            self._spare = self._fork(self._present.wish)
+        elif self._warm_ups:
             step = self._warm_ups.pop(0)
+            self._warmth += 1
             try:
                 step()
             except Exception:  # noqa: BLE001  a warm-up only saves time
                 traceback.print_exc()
-        elif self._spare is None and self._present is not None:
+        elif self._is_spare_cold():
+            self._end(self._spare)
             self._spare = self._fork(self._present.wish)
         else:
             self._sweep()
+
+    def _is_spare_cold(self) -> bool:
+        return self._spare is not None and self._spare.warmth < self._warmth
 
     def _sweep(self) -> None:
         while self._ended:
