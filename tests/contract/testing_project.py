@@ -12,6 +12,35 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "testing.md"
 _FENCE = re.compile(r"^```\w+ (\S+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
+HELLO = '''
+PIPELINE = """
+pipeline:
+  identifier: hello
+  name: hello
+  variables:
+    - {name: script, type: String, value: <+input>}
+  stages:
+    - stage:
+        identifier: s
+        name: s
+        type: Custom
+        spec:
+          execution:
+            steps:
+              - step:
+                  identifier: say
+                  name: say
+                  type: ShellScript
+                  timeout: 1m
+                  spec:
+                    shell: Bash
+                    onDelegate: true
+                    source: {type: Inline, spec: {script: "<+pipeline.variables.script>"}}
+                    outputVariables: [{name: word, type: String, value: WORD}]
+"""
+'''
+"""The text of a test module that has a pipeline of one script, `hello`."""
+
 
 @dataclass(frozen=True)
 class Outcome:
