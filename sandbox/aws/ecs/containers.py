@@ -188,7 +188,7 @@ def container_spec(
 
 
 def _scaled(check: HealthCheck | None, scale: TimeScale) -> HealthCheck | None:
-    """Shorten the waits; the time that a probe may really take stays."""
+    """Shorten the waits; the time that a probe or a start may really take stays."""
     if check is None:
         return None
     return HealthCheck(
@@ -196,5 +196,5 @@ def _scaled(check: HealthCheck | None, scale: TimeScale) -> HealthCheck | None:
         interval_s=scale.shorten(check.interval_s),
         timeout_s=check.timeout_s,
         retries=check.retries,
-        start_period_s=scale.shorten(check.start_period_s),
+        start_period_s=check.start_period_s,
     )

@@ -28,7 +28,7 @@ class HealthStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
-    """A container definition's `healthCheck`; seconds are already time-scaled."""
+    """A container definition's `healthCheck`; the interval is already time-scaled."""
 
     command: tuple[str, ...]
     """`("CMD", ...)` or `("CMD-SHELL", text)`."""
