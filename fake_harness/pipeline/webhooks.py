@@ -53,7 +53,6 @@ class GitEvent:
     """Push | PullRequest."""
     repository: str
     """`owner/name`."""
-    repo_url: str
     trigger: JsonObject
     codebase: JsonObject
     action: str = ""
@@ -110,7 +109,6 @@ def _push(event: WebhookEvent) -> GitEvent | str:
     return GitEvent(
         kind="Push",
         repository=_text(payload, "repository", "full_name"),
-        repo_url=_repo_url(payload),
         trigger=trigger,
         codebase=codebase,
         changed_files=_changed(payload) if event.changed_files is None else event.changed_files,
@@ -145,7 +143,6 @@ def _pull_request(event: WebhookEvent) -> GitEvent:
     return GitEvent(
         kind="PullRequest",
         repository=_text(payload, "repository", "full_name"),
-        repo_url=_repo_url(payload),
         trigger=trigger,
         codebase={
             **_common_facts(payload, sha, user),

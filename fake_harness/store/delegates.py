@@ -116,12 +116,6 @@ def list_delegates(connection: Connection, account: str) -> tuple[Delegate, ...]
     return tuple(Delegate(**row) for row in connection.execute(statement).mappings())
 
 
-def remove_delegate(connection: Connection, delegate_id: str) -> bool:
-    """Forget a delegate."""
-    statement = delegates.delete().where(delegates.c.id == delegate_id)
-    return bool(connection.execute(statement).rowcount)
-
-
 def create_token(
     connection: Connection, token: DelegateToken, value: str, *, cipher: Cipher
 ) -> DelegateToken:

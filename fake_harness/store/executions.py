@@ -234,13 +234,6 @@ def set_execution_status(
     return bool(changed)
 
 
-def set_notes(connection: Connection, execution_id: str, notes: str) -> None:
-    """Overwrite the notes of an execution."""
-    connection.execute(
-        update(plan_executions).where(plan_executions.c.id == execution_id).values(notes=notes)
-    )
-
-
 def _next_sequence(connection: Connection, new: NewExecution) -> int:
     keys = ("account", "org", "project", "pipeline")
     statement = (

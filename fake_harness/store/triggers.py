@@ -69,16 +69,3 @@ def list_unprocessed(connection: Connection) -> tuple[WebhookEvent, ...]:
         .order_by(webhook_events.c.created_at)
     )
     return tuple(WebhookEvent(**row) for row in connection.execute(statement).mappings())
-
-
-def list_events(
-    connection: Connection, account: str, *, limit: int = 50
-) -> tuple[WebhookEvent, ...]:
-    """Return the newest events of an account."""
-    statement = (
-        select(webhook_events)
-        .where(webhook_events.c.account == account)
-        .order_by(webhook_events.c.created_at.desc())
-        .limit(limit)
-    )
-    return tuple(WebhookEvent(**row) for row in connection.execute(statement).mappings())

@@ -31,8 +31,6 @@ Run = Callable[[str, WireRequest], WireResponse]
 """Runs one request of a service of moto; never raises."""
 
 SNAPSHOT_ENTRIES = 1000
-SNAPSHOT_ENTRIES_PER_S = 5000
-"""More entries for each second that the last snapshot took: writers wait for it."""
 SNAPSHOT_BYTES = 32 * 1024 * 1024
 SNAPSHOT_IDLE_S = 30.0
 TICK_S = 1.0
@@ -57,7 +55,6 @@ class DurableMoto:
         self._sequence = 0
         self._last_write = 0.0
         self._unpicklable_at = -1
-        self._snapshot_took_s = 0.0
         self._broken = ""
         identity = _identity(directory / "identity.json")
         births.install(str(identity["seed"]), float(str(identity["born_at"])))
@@ -165,17 +162,14 @@ class DurableMoto:
         return idle or journal.entries >= SNAPSHOT_ENTRIES or journal.size_bytes >= SNAPSHOT_BYTES
 
     def _capture(self) -> snapshot.Snapshot | None:
-        started = time.monotonic()
         try:
-            taken = snapshot.take(self._blobs)
+            return snapshot.take(self._blobs)
         except Exception:
             # Some service of moto holds what cannot be pickled. Nothing is lost: the
             # journal goes on growing, and the next start runs it again from the snapshot.
             self._unpicklable_at = self._sequence
             log.exception("snapshot_impossible")
             return None
-        self._snapshot_took_s = time.monotonic() - started
-        return taken
 
     def _append(
         self, service: str, request: WireRequest, instant: Moment, answer: WireResponse

@@ -16,11 +16,6 @@ STOP_TIMEOUT_S = 5
 _AT_ONCE = 16
 
 
-def was_used(root: Path) -> bool:
-    """Tell whether a sandbox with this runtime root ever asked for an engine."""
-    return (root / "id").exists()
-
-
 def stop_tasks(root: Path, environment: Mapping[str, str]) -> None:
     """Stop every container of the sandbox, the tasks' own before those that hold networks.
 
