@@ -53,8 +53,10 @@ def remove_everything(root: Path, environment: Mapping[str, str]) -> None:
     client = connect(environment).api
     try:
         rows = client.containers(all=True, filters=owner.filters())
-        for row in sorted(rows, key=_is_holder):
-            remove_container(client, row["Id"])
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            for holders in (False, True):
+                keys = [row["Id"] for row in rows if _is_holder(row) is holders]
+                list(pool.map(lambda key: remove_container(client, key), keys))
         remove_networks(client, owner)
     finally:
         client.close()
