@@ -3,7 +3,6 @@
 import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from cryptography.x509.oid import NameOID
 
 from benchmarks.load import Aim, Load, run
 from benchmarks.report import Section
-from benchmarks.stand import Stand, free_port
+from benchmarks.stand import Stand, free_port, until
 
 _SECONDS = 8.0
 _NAME = "bench.example"
@@ -102,13 +101,11 @@ def _balancer(stand: Stand, port: int, certificate: dict[str, bytes]) -> str:
 
 
 def _await_healthy(elb: Any, group: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+    def is_healthy() -> bool:
         rows = elb.describe_target_health(TargetGroupArn=group)["TargetHealthDescriptions"]
-        if rows and all(row["TargetHealth"]["State"] == "healthy" for row in rows):
-            return
-        time.sleep(0.2)
-    raise RuntimeError("the target does not become healthy")
+        return bool(rows) and all(row["TargetHealth"]["State"] == "healthy" for row in rows)
+
+    until(is_healthy, within_s=60, what="the target is healthy")
 
 
 def _certificate(folder: Path) -> dict[str, bytes]:

@@ -1,16 +1,17 @@
 """Steps per second of the pipeline engine."""
 
-import time
+from typing import Any
 
 import yaml
 
 from benchmarks.report import Section
-from benchmarks.stand import Stand
+from benchmarks.stand import Stand, until
 from sandbox.executions import step_rows
 from sandbox.harness_client import HarnessClient
 
 _ORG, _PROJECT = "bench", "bench"
 _WAITS, _SCRIPTS = 200, 30
+_TIMEOUT_S, _LOOK_S = 300, 0.5
 
 
 def measure(stand: Stand, share: float) -> Section:
@@ -68,12 +69,14 @@ def _rate(client: HarnessClient, name: str, step: dict[str, object], count: int)
     text = yaml.safe_dump({"pipeline": pipeline}, sort_keys=False)
     client.call("POST", "/pipeline/api/pipelines/v2", query=query, yaml=text)
     execution = client.execute(_ORG, _PROJECT, name)
-    while True:
-        answer = client.execution(_ORG, _PROJECT, execution)
-        summary = answer["pipelineExecutionSummary"]
-        if summary["status"] in {"Success", "Failed", "Errored"}:
-            break
-        time.sleep(0.5)
+    answer: dict[str, Any] = {}
+
+    def has_ended() -> bool:
+        answer.update(client.execution(_ORG, _PROJECT, execution))
+        return answer["pipelineExecutionSummary"]["status"] in {"Success", "Failed", "Errored"}
+
+    until(has_ended, within_s=_TIMEOUT_S, what=f"pipeline {name} has ended", look_s=_LOOK_S)
+    summary = answer["pipelineExecutionSummary"]
     if summary["status"] != "Success":
         messages = [row.message for row in step_rows(answer) if row.message]
         raise RuntimeError(f"{name}: {summary['status']}: {messages[:1]}")

@@ -10,7 +10,7 @@ from typing import Any
 import requests
 
 from benchmarks.report import Section
-from benchmarks.stand import Stand, free_port
+from benchmarks.stand import Stand, free_port, until
 
 _CALLS = 400
 
@@ -25,7 +25,7 @@ def measure(stand: Stand, share: float) -> Section:
         stderr=subprocess.DEVNULL,
     ) as moto:
         url = f"http://127.0.0.1:{port}"
-        _await(url)
+        until(partial(_answers, url), within_s=60, what=f"moto_server answers at {url}")
         rows = []
         for name, make in _CASES.items():
             ours = _rate(make(stand, stand.aws_url), count)
@@ -38,16 +38,12 @@ def measure(stand: Stand, share: float) -> Section:
                    ("call", "sandbox", "moto_server", "ratio"), rows)  # fmt: skip
 
 
-def _await(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        try:
-            requests.get(url, timeout=1)
-        except requests.RequestException:
-            time.sleep(0.1)
-        else:
-            return
-    raise RuntimeError(f"nothing answers at {url}")
+def _answers(url: str) -> bool:
+    try:
+        requests.get(url, timeout=1)
+    except requests.RequestException:
+        return False
+    return True
 
 
 def _rate(call: Callable[[], object], count: int) -> float:

@@ -1,10 +1,9 @@
-"""Writes measurements as one Markdown page."""
+"""Shows measurements as one Markdown page."""
 
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 _HEAD = (
     "Recorded by `make bench`. Read the ratios: both sides of each were measured in the same "
@@ -22,8 +21,8 @@ class Section:
     rows: Sequence[Sequence[str]]
 
 
-def write(path: Path, sections: Sequence[Section], *, machine: str, at: datetime) -> None:
-    """Write the page."""
+def page(sections: Sequence[Section], machine: str, at: datetime) -> str:
+    """Return the page."""
     parts = [
         "# Benchmarks",
         "",
@@ -36,4 +35,4 @@ def write(path: Path, sections: Sequence[Section], *, machine: str, at: datetime
         parts.append("| " + " | ".join(section.columns) + " |")
         parts.append("|" + "---|" * len(section.columns))
         parts += ["| " + " | ".join(row) + " |" for row in section.rows]
-    path.write_text("\n".join(parts) + "\n")
+    return "\n".join(parts) + "\n"

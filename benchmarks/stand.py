@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +15,19 @@ import boto3
 
 PROJECT = Path(__file__).resolve().parents[1]
 PARTS = ("AWS", "HARNESS", "GIT", "PROXY")
+
+
+def until(is_done: Callable[[], bool], *, within_s: float, what: str, look_s: float = 0.01) -> None:
+    """Wait until a condition holds.
+
+    Raises:
+        RuntimeError: it does not within `within_s`; says `what` was waited for.
+    """
+    deadline = time.monotonic() + within_s
+    while not is_done():
+        if time.monotonic() >= deadline:
+            raise RuntimeError(f"not within {within_s:.0f} s: {what}")
+        time.sleep(look_s)
 
 
 def free_port() -> int:

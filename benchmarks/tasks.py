@@ -1,7 +1,6 @@
 """From RunTask to RUNNING, on processes and on Docker."""
 
 import json
-import select
 import statistics
 import tempfile
 import time
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.report import Section
-from benchmarks.stand import PROJECT, Stand
+from benchmarks.stand import PROJECT, Stand, until
 
 APP = PROJECT / "tests" / "testdata" / "second_app"
 NGINX: dict[str, Any] = {
@@ -19,7 +18,6 @@ NGINX: dict[str, Any] = {
     "linuxParameters": {"initProcessEnabled": True},
 }
 RUNS = 8
-_LOOK_S = 0.01
 _TIMEOUT_S = 120.0
 
 
@@ -29,22 +27,28 @@ def measure(stand: Stand, share: float) -> Section:
     stand.client("ecr").create_repository(repositoryName="bench")
     stand.command("image", "build", str(APP), "--repo", "bench", "--tag", "v1")
     image = "000000000000.dkr.ecr.us-east-1.amazonaws.com/bench:v1"
-    rows = [("process, a Python service", *_row(stand, {"image": image}, runs))]
+    process = _medians(stand, {"image": image}, runs)
+    rows = [("process, a Python service", *_shown(process, process))]
     try:
         with (
             tempfile.TemporaryDirectory(prefix="bench-") as folder,
             Stand(Path(folder), engine="docker") as other,
         ):
-            rows.append(("docker, nginx", *_row(other, NGINX, runs)))
+            rows.append(("docker, nginx", *_shown(_medians(other, NGINX, runs), process)))
     except RuntimeError as error:  # no engine answers, or it does not have the image
-        rows.append(("docker, nginx", "-", str(error).strip().splitlines()[0]))
-    about = "One container of 0.25 vCPU and 512 MB; the median of single tasks, one at a time."
-    return Section(
-        "Task start", about, ("runtime", "RunTask to RUNNING", "StopTask to STOPPED"), rows
-    )
+        reason = f"not measured: {str(error).strip().splitlines()[0]}"
+        rows.append(("docker, nginx", reason, "-", "-", "-"))
+    about = "One container of 0.25 vCPU and 512 MB; the median, one at a time. Ratio: to a process."
+    columns = ("runtime", "RunTask to RUNNING", "ratio", "StopTask to STOPPED", "ratio")
+    return Section("Task start", about, columns, rows)
 
 
-def _row(stand: Stand, container: dict[str, Any], runs: int) -> tuple[str, str]:
+def _shown(found: tuple[float, float], base: tuple[float, float]) -> list[str]:
+    pairs = zip(found, base, strict=True)
+    return [text for one, other in pairs for text in (f"{one:.2f} s", f"{one / other:.1f}")]
+
+
+def _medians(stand: Stand, container: dict[str, Any], runs: int) -> tuple[float, float]:
     network = _prepare(stand, container)
     ecs = stand.client("ecs")
     starts, stops = [], []
@@ -58,7 +62,7 @@ def _row(stand: Stand, container: dict[str, Any], runs: int) -> tuple[str, str]:
         _await(ecs, task["taskArn"], "STOPPED")
         stops.append(time.monotonic() - begun)
     # The first one fetches the image.
-    return f"{statistics.median(starts[1:]):.2f} s", f"{statistics.median(stops[1:]):.2f} s"
+    return statistics.median(starts[1:]), statistics.median(stops[1:])
 
 
 def _prepare(stand: Stand, container: dict[str, Any]) -> dict[str, Any]:
@@ -81,12 +85,10 @@ def _prepare(stand: Stand, container: dict[str, Any]) -> dict[str, Any]:
 
 
 def _await(ecs: Any, task_arn: str, status: str) -> None:
-    deadline = time.monotonic() + _TIMEOUT_S
-    while time.monotonic() < deadline:
+    def is_there() -> bool:
         task = ecs.describe_tasks(tasks=[task_arn])["tasks"][0]
-        if task["lastStatus"] == status:
-            return
-        if task["lastStatus"] == "STOPPED":
+        if task["lastStatus"] == "STOPPED" != status:
             raise RuntimeError(task["stoppedReason"])
-        select.select([], [], [], _LOOK_S)
-    raise RuntimeError(f"{task_arn} is not {status} in {_TIMEOUT_S:.0f} s")
+        return bool(task["lastStatus"] == status)
+
+    until(is_there, within_s=_TIMEOUT_S, what=f"{task_arn} is {status}")

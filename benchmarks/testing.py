@@ -1,140 +1,198 @@
-"""Other people's tests: first use and the cost of each test, in the three ways to run them."""
+"""Other people's tests: first use, and an empty account for each test, in the three ways."""
 
 import contextlib
 import os
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import docker
 from docker.errors import DockerException
 
 from benchmarks.report import Section
-from benchmarks.stand import PARTS, PROJECT, Stand, free_port
+from benchmarks.stand import PARTS, PROJECT, free_port
+from sandbox.testing.container import SandboxContainer, default_image
 from sandbox.testing.harness import Harness
 from sandbox.testing.local import LocalSandbox
+from sandbox.testing.sessions import LocalSession
 from sandbox.testing.settings import Wish
 
 _RESETS = 20
-_TEST_S = 0.2
-"""How long the test between two resets lasts: the next life is made ready meanwhile."""
-_ABSENT = "no container engine with the image here"
+_FIRST_USES = 5
+_OBJECTS = 20
+_FIRST_USE = """
+import sys, tempfile, time
+from pathlib import Path
+import pytest
+begun = time.monotonic()
+from sandbox.testing.local import LocalSandbox
+from sandbox.testing.settings import Wish
+sandbox = LocalSandbox(Path(tempfile.mkdtemp(prefix="sandbox-test-")), Wish())
+try:
+    sandbox.start(harness=sys.argv[1] == "both")
+    sandbox.client("s3").list_buckets()
+    if sys.argv[1] == "both":
+        from sandbox.testing.harness import Harness
+        Harness(sandbox).client.call("GET", "/ng/api/organizations")
+    print(time.monotonic() - begun)
+finally:
+    sandbox.close()
+"""
+"""In a new Python, as a test run is one: what it must import is part of the first use."""
 
 
-def measure(stand: Stand, share: float) -> Section:
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one way costs, in seconds."""
+
+    way: str
+    first_use: float
+    per_test: float
+    """An empty account for the next test."""
+    worst: float
+
+
+def measure(share: float) -> Section:
     """Measure each way; those of containers only where an engine has the image."""
-    del stand
     times = max(3, int(_RESETS * share))
-    rows = [*_plugin(times), *_testcontainers(), *_compose()]
+    uses = max(1, int(_FIRST_USES * share))
+    inside = [_in_process(which, uses, times) for which in ("aws", "both")]
+    rows = [_row(cost, inside[-1]) for cost in inside]
+    for way, run in (
+        ('testcontainers, `parts="aws"`', partial(_testcontainers, "aws")),
+        ("testcontainers, everything", partial(_testcontainers, "")),
+        ("Compose, everything", _compose),
+    ):
+        lacking = _lacking()
+        rows.append((way, lacking, "-", "-", "-") if lacking else _row(run(way), inside[-1]))
     about = (
-        "`pytest -p sandbox.testing` against the whole sandbox in containers. First use ends with "
-        "an S3 answer (and a Harness answer where it says so). A container has no reset: who "
-        "wants an empty account pays a new start. Aims: first use 2 s, reset 50 ms."
+        "First use: until S3 has answered (and Harness, where it is there), imports included. "
+        "Per test: an empty account for the next test, until S3 answers in it; in process that "
+        "is a reset (in brackets the worst one of all), a container is removed and started again "
+        "(or its tests share one account, for nothing). Ratio: to in process, AWS and "
+        "Harness. Aims in process: first use 2 s, reset 50 ms."
     )
-    return Section("Tests of other projects", about, ("what", "measured"), rows)
+    columns = ("way", "first use", "ratio", "per test", "ratio")
+    return Section("Tests of other projects", about, columns, rows)
 
 
-def _plugin(times: int) -> list[tuple[str, str]]:
-    alone = _first_use(_ask_aws)
-    both = _first_use(_ask_both)
-    rows = [
-        ("plugin, first use of `aws`", f"{alone:.2f} s"),
-        ("plugin, first use of `aws` and `harness`", f"{both:.2f} s"),
+def _row(cost: Cost, base: Cost) -> tuple[str, ...]:
+    return (
+        cost.way,
+        f"{cost.first_use:.2f} s",
+        f"{cost.first_use / base.first_use:.1f}",
+        _shown(cost),
+        f"{cost.per_test / base.per_test:.1f}",
+    )
+
+
+def _shown(cost: Cost) -> str:
+    if cost.per_test >= 1:
+        return f"{cost.per_test:.2f} s"
+    return f"{cost.per_test * 1000:.0f} ms ({cost.worst * 1000:.0f} ms)"
+
+
+def _in_process(which: str, uses: int, times: int) -> Cost:
+    command = [sys.executable, "-c", _FIRST_USE, which]
+    found = [
+        float(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        for _ in range(uses)
     ]
-    for what, ask in (("AWS", _ask_aws), ("AWS and Harness", _ask_both)):
-        resets = _resets(ask, times)
-        median, worst = statistics.median(resets), max(resets)
-        rows.append((f"plugin, reset of {what}: median / worst", f"{median:.0f} / {worst:.0f} ms"))
-    return rows
+    resets = _resets(times, harness=which == "both")
+    return Cost(
+        way="in process, " + ("AWS alone" if which == "aws" else "AWS and Harness"),
+        first_use=statistics.median(found),
+        per_test=statistics.median(resets),
+        worst=max(resets),
+    )
 
 
-def _ask_aws(sandbox: LocalSandbox) -> None:
-    sandbox.client("s3").list_buckets()
-
-
-def _ask_both(sandbox: LocalSandbox) -> None:
-    sandbox.start(harness=True)  # beside AWS, as the plugin does after collection
-    sandbox.client("s3").list_buckets()
-    Harness(sandbox).client.call("GET", "/ng/api/organizations")
-
-
-def _first_use(ask: Callable[[LocalSandbox], None]) -> float:
-    sandbox = LocalSandbox(Path(tempfile.mkdtemp(prefix="sandbox-test-")), Wish())
-    try:
-        begun = time.monotonic()
-        ask(sandbox)
-        return time.monotonic() - begun
-    finally:
-        sandbox.close()
-
-
-def _resets(ask: Callable[[LocalSandbox], None], times: int) -> list[float]:
-    """Return milliseconds of `times` resets, each after a short test that made something."""
+def _resets(times: int, *, harness: bool) -> list[float]:
+    """Return the seconds of each reset until AWS answers again, each after a short test."""
     sandbox = LocalSandbox(Path(tempfile.mkdtemp(prefix="sandbox-test-")), Wish())
     found = []
     try:
-        ask(sandbox)
-        time.sleep(3)  # what it makes ready ahead of time, once a session
+        sandbox.start(harness=harness)
+        s3 = sandbox.client("s3")
         for _ in range(times):
-            sandbox.client("s3").create_bucket(Bucket="made")
-            time.sleep(_TEST_S)
+            _short_test(sandbox, harness=harness)
             begun = time.monotonic()
             sandbox.reset()
-            found.append((time.monotonic() - begun) * 1000)
+            s3.list_buckets()
+            found.append(time.monotonic() - begun)
         return found
     finally:
         sandbox.close()
 
 
-def _testcontainers() -> list[tuple[str, str]]:
-    what = "testcontainers, start to ready"
-    if not _has_image():
-        return [(what, _ABSENT)]
+def _short_test(sandbox: LocalSandbox, *, harness: bool) -> None:
+    s3 = sandbox.client("s3")
+    s3.create_bucket(Bucket="made")
+    for number in range(_OBJECTS):
+        s3.put_object(Bucket="made", Key=str(number), Body=b"1")
+    if harness:
+        project = {"project": {"identifier": "made", "orgIdentifier": "default"}}
+        Harness(sandbox).apply(project)
+
+
+def _twice(way: str, run: Callable[[], contextlib.AbstractContextManager[None]]) -> Cost:
+    """Start, then end and start again: the second is what the next test would pay."""
+    begun = time.monotonic()
+    with run():
+        first_use = time.monotonic() - begun
+        begun = time.monotonic()
+    with run():
+        again = time.monotonic() - begun
+    return Cost(way=way, first_use=first_use, per_test=again, worst=again)
+
+
+def _testcontainers(parts: str, way: str) -> Cost:
     os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")
-    from sandbox.testing.container import SandboxContainer
 
-    begun = time.monotonic()
-    with SandboxContainer() as stack:
-        stack.aws_client("s3").list_buckets()
-        whole = time.monotonic() - begun
-    begun = time.monotonic()
-    with SandboxContainer(parts="aws") as stack:
-        stack.aws_client("s3").list_buckets()
-        alone = time.monotonic() - begun
-    return [(what, f"{whole:.1f} s"), (f'{what}, `parts="aws"`', f"{alone:.1f} s")]
+    @contextlib.contextmanager
+    def run() -> Iterator[None]:
+        with SandboxContainer(parts=parts) as stack:
+            stack.aws_client("s3").list_buckets()
+            yield
+
+    return _twice(way, run)
 
 
-def _compose() -> list[tuple[str, str]]:
-    what = "`docker compose up --wait`"
-    if not _has_image() or subprocess.run(_compose_command("version"), check=False).returncode:
-        return [(what, _ABSENT)]
+def _compose(way: str) -> Cost:
     ports = {f"SANDBOX_{part}_PORT": str(free_port()) for part in PARTS}
     environment = {**os.environ, **ports}
-    begun = time.monotonic()
-    try:
-        subprocess.run(
-            _compose_command("up", "--wait", "--no-build"), env=environment, cwd=PROJECT, check=True
-        )
-        taken = time.monotonic() - begun
-    finally:
-        subprocess.run(
-            _compose_command("down", "--volumes"), env=environment, cwd=PROJECT, check=False
-        )
-    return [(what, f"{taken:.1f} s")]
+    command = ["docker", "compose", "--project-name", f"sandbox-bench-{os.getpid()}"]
+    call = partial(
+        subprocess.run, env=environment, cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+
+    @contextlib.contextmanager
+    def run() -> Iterator[None]:
+        try:
+            done = call([*command, "up", "--wait", "--no-build"])
+            if done.returncode:
+                raise RuntimeError(f"docker compose up: {done.stderr.strip()}")
+            session = LocalSession(f"http://127.0.0.1:{ports['SANDBOX_AWS_PORT']}")
+            session.client("s3").list_buckets()
+            yield
+        finally:
+            call([*command, "down", "--volumes"])
+
+    return _twice(way, run)
 
 
-def _compose_command(*arguments: str) -> list[str]:
-    return ["docker", "compose", "--project-name", f"sandbox-bench-{os.getpid()}", *arguments]
-
-
-def _has_image() -> bool:
-    from sandbox.testing.container import default_image
-
+def _lacking() -> str:
+    """Return what containers lack here; empty when they can be started."""
+    image = default_image()
     try:
         with contextlib.closing(docker.from_env()) as engine:
-            return bool(engine.images.get(default_image()))
+            engine.images.get(image)
     except DockerException:
-        return False
+        return f"not measured: no container engine has {image}"
+    return ""
