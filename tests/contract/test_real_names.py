@@ -130,9 +130,12 @@ def road(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Road]:
         yield made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def delegate(road: Road) -> Iterator[subprocess.Popen[bytes]]:
-    """A delegate of the account, started as its install guide says."""
+    """A delegate of the account, started as its install guide says.
+
+    It speaks to Harness for as long as it lives, so it does not outlive its test.
+    """
     variables = {
         "ACCOUNT_ID": HARNESS_ACCOUNT,
         "DELEGATE_TOKEN": "0" * 32,
