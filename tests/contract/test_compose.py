@@ -86,6 +86,20 @@ def test_delegates_scale(compose: Compose) -> None:
     await_true(lambda: len(delegates(compose)) == 1, "one delegate is left")
 
 
+def test_the_parts_follow_when_the_engine_restarts_aws(compose: Compose) -> None:
+    known = set(delegates(compose))
+    compose("exec", "-T", "aws", "kill", "1")
+    await_true(lambda: is_back(compose, known), "the parts are on the new network")
+    compose("up", "--wait", "--no-recreate", "--wait-timeout", "120")
+
+
+def is_back(compose: Compose, known: set[str]) -> bool:
+    try:
+        return known == set(delegates(compose))
+    except requests.RequestException:
+        return False
+
+
 def test_state_outlives_the_containers(compose: Compose, service: Service) -> None:
     name = service.dns_name
     compose("down", "--timeout", "5")
