@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -193,3 +194,21 @@ class Delegate:
                 os.killpg(int(path.read_text().split()[0]), signal.SIGKILL)
             except ProcessLookupError:
                 continue
+
+
+@contextmanager
+def delegate_before_manager(
+    folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[tuple[FakeManager, Delegate]]:
+    """A manager and a delegate that works for it, with everything it writes in `folder`."""
+    manager = FakeManager()
+    manager.start()
+    (folder / "delegate").mkdir()
+    delegate = Delegate(manager=manager, folder=folder / "delegate", environment=environment or {})
+    delegate.start()
+    try:
+        yield manager, delegate
+    finally:
+        delegate.stop()
+        delegate.end_steps()
+        manager.stop()

@@ -5,13 +5,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import requests
+from delegate_manager import TOKEN, Delegate, FakeManager
 from patience import eventually
 
 from fake_harness.pipeline.compile import compile_pipeline
@@ -22,7 +24,6 @@ from fake_harness.store.executions import NewExecution
 from fake_harness.store.node_executions import NodeExecution
 
 SCOPE = {"account": "sandbox_account", "org": "default", "project": "demo"}
-TOKEN = "0123456789abcdef0123456789abcdef"
 
 
 @dataclass
@@ -102,3 +103,28 @@ class Harness:
 
     def statuses(self) -> dict[str, str]:
         return {name: node.status.value for name, node in self.nodes().items()}
+
+
+@contextmanager
+def harness_with_delegate(
+    folder: Path,
+    environment: Mapping[str, str],
+    fill: Callable[[Harness], None] = lambda _harness: None,
+) -> Iterator[Harness]:
+    """The real API and engine, filled, with a real delegate that has registered."""
+    manager = FakeManager()
+    manager.start()
+    manager.stop()  # it only found a free port
+    harness = Harness(folder / "harness", manager.port)
+    harness.start()
+    (folder / "delegate").mkdir()
+    delegate = Delegate(manager=manager, folder=folder / "delegate", environment=environment)
+    delegate.start()
+    try:
+        fill(harness)
+        eventually(harness.has_delegate, "the delegate has registered")
+        yield harness
+    finally:
+        delegate.stop()
+        delegate.end_steps()
+        harness.stop()

@@ -1,23 +1,21 @@
 """`python -m sandbox.aws.builder` as a pipeline step runs it: build, push, then really run."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import requests
+from builder_step import REGISTRY, BuilderStep
 from ecr_server import ACCOUNT, EcrServer, serve
 from patience import eventually
 
 from sandbox.aws.runtime.port import ContainerSpec, HealthCheck, HealthStatus, TaskSpec
 from sandbox.aws.runtime.process import ProcessRuntime
 
-REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
 TASK = f"arn:aws:ecs:us-east-1:{ACCOUNT}:task/dev/{'c' * 32}"
 BACKEND = Path(__file__).parents[2] / "apps" / "backend"
 
@@ -60,40 +58,6 @@ writeFileSync('out/static/a.1234.js', '1'.repeat(5000));
 }
 
 
-@dataclass
-class Builder:
-    server: EcrServer
-    home: Path
-
-    def __call__(self, repo: str, context: Path, **plugin: str) -> subprocess.CompletedProcess[str]:
-        environment = {
-            **{k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PLUGIN_"))},
-            "AWS_ENDPOINT_URL": self.server.url,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "SANDBOX_HOME": str(self.home),
-            "PLUGIN_REGISTRY": REGISTRY,
-            "PLUGIN_REPO": repo,
-            "PLUGIN_TAGS": "v1",
-            "PLUGIN_CONTEXT": str(context),
-            "PLUGIN_DOCKERFILE": str(context / "Dockerfile"),
-            "PLUGIN_ARTIFACT_FILE": str(self.home / "artifact.json"),
-            **plugin,
-        }
-        return subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "sandbox.aws.builder"],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    def artifact(self) -> Mapping[str, object]:
-        found: Mapping[str, object] = json.loads((self.home / "artifact.json").read_text())
-        return found
-
-
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[EcrServer]:
     made = serve(tmp_path / "ecr")
@@ -103,8 +67,13 @@ def server(tmp_path: Path) -> Iterator[EcrServer]:
 
 
 @pytest.fixture
-def builder(server: EcrServer, tmp_path: Path) -> Builder:
-    return Builder(server, tmp_path / "home")
+def builder(server: EcrServer, tmp_path: Path) -> BuilderStep:
+    return BuilderStep(
+        module="sandbox.aws.builder",
+        server=server,
+        home=tmp_path / "home",
+        more={"SANDBOX_HOME": str(tmp_path / "home")},
+    )
 
 
 @pytest.fixture
@@ -154,7 +123,7 @@ def run(
 
 
 def test_backend_is_built_pushed_and_serves_healthily(
-    builder: Builder, server: EcrServer, runtime: ProcessRuntime
+    builder: BuilderStep, server: EcrServer, runtime: ProcessRuntime
 ) -> None:
     done = builder("app", BACKEND, PLUGIN_TAGS="v1,latest")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -178,7 +147,7 @@ def test_backend_is_built_pushed_and_serves_healthily(
 
 
 def test_unchanged_app_keeps_its_digest_and_a_change_keeps_the_packages_layer(
-    builder: Builder, server: EcrServer, tmp_path: Path
+    builder: BuilderStep, server: EcrServer, tmp_path: Path
 ) -> None:
     app = tmp_path / "app"
     shutil.copytree(BACKEND, app, ignore=shutil.ignore_patterns("tests", "reports", ".*_cache"))
@@ -199,7 +168,7 @@ def test_unchanged_app_keeps_its_digest_and_a_change_keeps_the_packages_layer(
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs node and npm on PATH")
 def test_static_site_is_built_with_node_and_served_as_nginx_would(
-    builder: Builder, runtime: ProcessRuntime, tmp_path: Path
+    builder: BuilderStep, runtime: ProcessRuntime, tmp_path: Path
 ) -> None:
     app = write_app(tmp_path / "site", STATIC_SITE)
     done = builder("app", app, PLUGIN_BUILD_ARGS="APP_VERSION=abc123,OTHER=x")
@@ -232,7 +201,7 @@ def logged(runtime: ProcessRuntime) -> list[str]:
 
 
 @pytest.mark.skipif(shutil.which("npm") is None, reason="needs node and npm on PATH")
-def test_failing_build_script_ends_with_its_output(builder: Builder, tmp_path: Path) -> None:
+def test_failing_build_script_ends_with_its_output(builder: BuilderStep, tmp_path: Path) -> None:
     files = {**STATIC_SITE, "b.mjs": "console.log('type error in users.tsx'); process.exit(3)"}
     done = builder("app", write_app(tmp_path / "site", files))
     assert done.returncode == 1
@@ -258,7 +227,7 @@ def test_failing_build_script_ends_with_its_output(builder: Builder, tmp_path: P
     ids=["engine", "missing-file", "missing-requirements", "outside", "malformed"],
 )
 def test_refusal_names_the_file_the_line_and_the_reason(
-    builder: Builder, server: EcrServer, tmp_path: Path, dockerfile: str, words: str
+    builder: BuilderStep, server: EcrServer, tmp_path: Path, dockerfile: str, words: str
 ) -> None:
     done = builder("app", write_app(tmp_path / "app", {"Dockerfile": dockerfile}))
     assert done.returncode == 1
@@ -279,7 +248,7 @@ def test_refusal_names_the_file_the_line_and_the_reason(
     ids=["no-repository", "no-endpoint", "no-tag", "no-dockerfile", "no-stage"],
 )
 def test_wrong_settings_are_told(
-    builder: Builder, tmp_path: Path, plugin: dict[str, str], words: str
+    builder: BuilderStep, tmp_path: Path, plugin: dict[str, str], words: str
 ) -> None:
     app = write_app(tmp_path / "app", {"Dockerfile": "FROM python:3.11\nCOPY . /app\n", "a": "x"})
     done = builder("app", app, **plugin)
@@ -289,7 +258,7 @@ def test_wrong_settings_are_told(
 
 
 def test_immutable_tag_refuses_the_push(
-    builder: Builder, server: EcrServer, tmp_path: Path
+    builder: BuilderStep, server: EcrServer, tmp_path: Path
 ) -> None:
     server.client().put_image_tag_mutability(repositoryName="app", imageTagMutability="IMMUTABLE")
     app = write_app(tmp_path / "app", {"Dockerfile": "FROM python:3.11\nCOPY . /app\n", "a": "x"})
@@ -349,7 +318,7 @@ build-backend = "hatchling.build"
     ids=["uv-sync", "uv-sync-project", "pip-project", "system", "user", "prefix"],
 )
 def test_usual_ways_to_install_packages_work(
-    builder: Builder, runtime: ProcessRuntime, tmp_path: Path, lines: str, command: str
+    builder: BuilderStep, runtime: ProcessRuntime, tmp_path: Path, lines: str, command: str
 ) -> None:
     dockerfile = f"FROM python:3.11-slim\nWORKDIR /app\n{lines}\nCMD {command}\n"
     app = write_app(tmp_path / "app", {**UV_PROJECT, "Dockerfile": dockerfile})

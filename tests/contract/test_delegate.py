@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from delegate_manager import Delegate, FakeManager
+from delegate_manager import Delegate, FakeManager, delegate_before_manager
 from patience import eventually
 from process_table import is_gone
 
@@ -22,16 +22,8 @@ export ANSWER=42
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[FakeManager, Delegate]]:
-    manager = FakeManager()
-    manager.start()
-    folder = tmp_path_factory.mktemp("one") / "delegate"
-    folder.mkdir()
-    made = Delegate(manager=manager, folder=folder)
-    made.start()
-    yield manager, made
-    made.stop()
-    made.end_steps()
-    manager.stop()
+    with delegate_before_manager(tmp_path_factory.mktemp("one")) as made:
+        yield made
 
 
 @pytest.fixture

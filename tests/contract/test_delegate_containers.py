@@ -8,7 +8,7 @@ from pathlib import Path
 import docker
 import pytest
 from container_engine import FILE, need_engine, need_image, write_files
-from delegate_manager import Delegate, FakeManager
+from delegate_manager import Delegate, FakeManager, delegate_before_manager
 from ecr_server import serve
 from patience import eventually
 
@@ -28,18 +28,9 @@ def engine() -> docker.DockerClient:
 def pair(
     engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[FakeManager, Delegate]]:
-    manager = FakeManager()
-    manager.start()
-    folder = tmp_path_factory.mktemp("one") / "delegate"
-    folder.mkdir()
-    made = Delegate(
-        manager=manager, folder=folder, environment={"FAKE_HARNESS_CONTAINERS": "docker"}
-    )
-    made.start()
-    yield manager, made
-    made.stop()
-    made.end_steps()
-    manager.stop()
+    folder = tmp_path_factory.mktemp("one")
+    with delegate_before_manager(folder, {"FAKE_HARNESS_CONTAINERS": "docker"}) as made:
+        yield made
 
 
 @pytest.fixture

@@ -7,10 +7,8 @@ from typing import Any
 
 import pytest
 from delegate_aws import CLUSTER, Lab, lab, service_definition, task_definition
-from delegate_manager import Delegate, FakeManager
 from ecs_sandbox import REGION
-from harness_processes import Harness
-from patience import eventually
+from harness_processes import Harness, harness_with_delegate
 
 
 @pytest.fixture
@@ -27,23 +25,8 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lab]:
 
 @pytest.fixture
 def harness(made: Lab, tmp_path: Path) -> Iterator[Harness]:
-    manager = FakeManager()
-    manager.start()
-    manager.stop()  # it only found a free port
-    started = Harness(tmp_path / "harness", manager.port)
-    started.start()
-    folder = tmp_path / "delegate"
-    folder.mkdir()
-    delegate = Delegate(
-        manager=manager, folder=folder, environment={"FAKE_HARNESS_TIME_SCALE": "50"}
-    )
-    delegate.start()
-    fill(started)
-    eventually(started.has_delegate, "the delegate has registered")
-    yield started
-    delegate.stop()
-    delegate.end_steps()
-    started.stop()
+    with harness_with_delegate(tmp_path, {"FAKE_HARNESS_TIME_SCALE": "50"}, fill) as started:
+        yield started
 
 
 def fill(harness: Harness) -> None:

@@ -1,70 +1,26 @@
 """`python -m sandbox.images.builder` as a pipeline step runs it, and the plain docker command."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 import docker
 import pytest
 import requests
+from builder_step import REGISTRY, BuilderStep
 from container_engine import FILE, need_engine, need_image, write_files
 from docker.errors import APIError
-from ecr_server import ACCOUNT, EcrServer, serve
+from ecr_server import serve
 from patience import eventually
 
 from sandbox.images.build import ClassicBuilder, ImageBuild, choose_builder
 
-REGISTRY = f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com"
 APPS = Path(__file__).parents[2] / "apps"
-
-
-@dataclass
-class Builder:
-    server: EcrServer
-    home: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "PLUGIN_"))}
-        return {
-            **kept,
-            "HOME": str(self.home),
-            "DOCKER_CONFIG": str(self.home / "docker"),
-            "AWS_ENDPOINT_URL": self.server.url,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-        }
-
-    def __call__(self, repo: str, context: Path, **plugin: str) -> subprocess.CompletedProcess[str]:
-        settings = {
-            "PLUGIN_REGISTRY": REGISTRY,
-            "PLUGIN_REPO": repo,
-            "PLUGIN_TAGS": "v1",
-            "PLUGIN_CONTEXT": str(context),
-            "PLUGIN_DOCKERFILE": str(context / "Dockerfile"),
-            "PLUGIN_ARTIFACT_FILE": str(self.home / "artifact.json"),
-            **plugin,
-        }
-        return subprocess.run(
-            [sys.executable, "-W", "ignore", "-m", "sandbox.images.builder"],
-            env={**self.environment, **settings},
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-
-    def artifact(self) -> Mapping[str, object]:
-        found: Mapping[str, object] = json.loads((self.home / "artifact.json").read_text())
-        return found
 
 
 @pytest.fixture
@@ -79,11 +35,17 @@ def repo() -> str:
 
 
 @pytest.fixture
-def builder(engine: docker.DockerClient, repo: str, tmp_path: Path) -> Iterator[Builder]:
+def builder(engine: docker.DockerClient, repo: str, tmp_path: Path) -> Iterator[BuilderStep]:
     server = serve(tmp_path / "ecr")
     server.client().create_repository(repositoryName=repo)
-    (tmp_path / "home").mkdir()
-    yield Builder(server, tmp_path / "home")
+    home = tmp_path / "home"
+    home.mkdir()
+    own = {
+        "HOME": str(home),
+        "DOCKER_CONFIG": str(home / "docker"),
+        "AWS_DEFAULT_REGION": "us-east-1",
+    }
+    yield BuilderStep(module="sandbox.images.builder", server=server, home=home, more=own)
     server.stop()
     for image in engine.images.list():
         for tag in (tag for tag in image.tags if repo in tag):
@@ -96,7 +58,7 @@ def _site(folder: Path) -> Path:
 
 
 def test_every_tag_is_pushed_and_the_artifact_has_the_registrys_digest(
-    builder: Builder, repo: str, tmp_path: Path
+    builder: BuilderStep, repo: str, tmp_path: Path
 ) -> None:
     context = _site(tmp_path / "app")
     done = builder(repo, context, PLUGIN_TAGS="v1,abc", PLUGIN_BUILD_ARGS="WORD=hello")
@@ -118,7 +80,7 @@ def test_every_tag_is_pushed_and_the_artifact_has_the_registrys_digest(
 
 
 def test_arguments_labels_and_target_reach_the_image(
-    builder: Builder, engine: docker.DockerClient, repo: str, tmp_path: Path
+    builder: BuilderStep, engine: docker.DockerClient, repo: str, tmp_path: Path
 ) -> None:
     files = {
         "Dockerfile": FILE["Dockerfile"].replace("scratch", "scratch AS wanted")
@@ -139,7 +101,7 @@ def test_arguments_labels_and_target_reach_the_image(
 
 
 def test_a_second_build_takes_its_layers_from_the_cache_and_pushes_the_same_image(
-    builder: Builder, repo: str, tmp_path: Path
+    builder: BuilderStep, repo: str, tmp_path: Path
 ) -> None:
     context = _site(tmp_path / "app")
     first = builder(repo, context)
@@ -152,7 +114,7 @@ def test_a_second_build_takes_its_layers_from_the_cache_and_pushes_the_same_imag
 
 
 def test_the_log_says_which_builder_was_used_and_no_docker_login_is_left_behind(
-    builder: Builder, engine: docker.DockerClient, repo: str, tmp_path: Path
+    builder: BuilderStep, engine: docker.DockerClient, repo: str, tmp_path: Path
 ) -> None:
     done = builder(repo, _site(tmp_path / "app"))
     chosen = choose_builder(engine, builder.environment)
@@ -161,7 +123,7 @@ def test_the_log_says_which_builder_was_used_and_no_docker_login_is_left_behind(
 
 
 def test_only_the_layers_stay_on_the_engine(
-    builder: Builder, engine: docker.DockerClient, repo: str, tmp_path: Path
+    builder: BuilderStep, engine: docker.DockerClient, repo: str, tmp_path: Path
 ) -> None:
     builder(repo, _site(tmp_path / "app"))
     tags = [tag for image in engine.images.list() for tag in image.tags if repo in tag]
@@ -172,7 +134,7 @@ def test_only_the_layers_stay_on_the_engine(
 
 
 def test_a_push_that_ecr_refuses_ends_in_its_words(
-    builder: Builder, engine: docker.DockerClient, tmp_path: Path
+    builder: BuilderStep, engine: docker.DockerClient, tmp_path: Path
 ) -> None:
     done = builder("nowhere", _site(tmp_path / "app"))
     assert done.returncode == 1
@@ -183,7 +145,7 @@ def test_a_push_that_ecr_refuses_ends_in_its_words(
 
 
 def test_a_dockerfile_that_fails_ends_in_the_builders_words(
-    builder: Builder, repo: str, tmp_path: Path
+    builder: BuilderStep, repo: str, tmp_path: Path
 ) -> None:
     context = write_files(tmp_path / "app", {"Dockerfile": "FROM scratch\nCOPY absent /\n"})
     done = builder(repo, context)
@@ -192,7 +154,7 @@ def test_a_dockerfile_that_fails_ends_in_the_builders_words(
 
 
 def test_a_base_image_that_cannot_be_had_is_named_with_the_way_to_it(
-    builder: Builder, repo: str, tmp_path: Path
+    builder: BuilderStep, repo: str, tmp_path: Path
 ) -> None:
     context = write_files(tmp_path / "app", {"Dockerfile": "FROM 127.0.0.1:1/absent:1\n"})
     done = builder(repo, context)
@@ -202,14 +164,16 @@ def test_a_base_image_that_cannot_be_had_is_named_with_the_way_to_it(
 
 
 def test_a_missing_dockerfile_and_missing_settings_are_named(
-    builder: Builder, repo: str, tmp_path: Path
+    builder: BuilderStep, repo: str, tmp_path: Path
 ) -> None:
     done = builder(repo, tmp_path / "absent")
     assert (done.returncode, "Dockerfile is no file" in done.stdout) == (1, True)
     assert "PLUGIN_TAGS" in builder(repo, tmp_path, PLUGIN_TAGS="").stdout
 
 
-def test_without_an_engine_the_message_says_so(builder: Builder, repo: str, tmp_path: Path) -> None:
+def test_without_an_engine_the_message_says_so(
+    builder: BuilderStep, repo: str, tmp_path: Path
+) -> None:
     done = builder(repo, tmp_path, PLUGIN_DOCKERFILE=__file__, DOCKER_HOST="tcp://127.0.0.1:1")
     assert done.returncode == 3
     assert "No container engine answers at tcp://127.0.0.1:1" in done.stdout
@@ -238,7 +202,7 @@ def test_the_classic_builder_makes_the_same_image_from_the_same_files(
 
 
 def test_the_docker_command_logs_in_pushes_and_pulls_with_no_daemon_configuration(
-    builder: Builder, engine: docker.DockerClient, repo: str, tmp_path: Path
+    builder: BuilderStep, engine: docker.DockerClient, repo: str, tmp_path: Path
 ) -> None:
     if shutil.which("docker") is None or shutil.which("aws", path=_tools()) is None:
         pytest.skip("needs the docker and the aws command")
@@ -267,7 +231,7 @@ def test_the_docker_command_logs_in_pushes_and_pulls_with_no_daemon_configuratio
 
 
 def test_the_workshops_backend_is_built_as_it_is_and_answers(
-    builder: Builder, engine: docker.DockerClient, repo: str
+    builder: BuilderStep, engine: docker.DockerClient, repo: str
 ) -> None:
     need_image("python:3.11-slim")
     done = builder(repo, APPS / "backend", PLUGIN_DOCKERFILE=str(APPS / "backend/Dockerfile"))

@@ -7,8 +7,7 @@ from typing import Any
 import docker
 import pytest
 from container_engine import need_engine, need_image
-from delegate_manager import Delegate, FakeManager
-from harness_processes import Harness
+from harness_processes import Harness, harness_with_delegate
 from patience import eventually
 
 from fake_harness.delegate.containers.engine import STAGE_LABEL
@@ -34,24 +33,9 @@ def engine() -> docker.DockerClient:
 def harness(
     engine: docker.DockerClient, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Harness]:
-    folder = tmp_path_factory.mktemp("stage")
-    manager = FakeManager()
-    manager.start()
-    manager.stop()  # it only found a free port
-    started = Harness(folder / "harness", manager.port)
-    started.start()
-    (folder / "delegate").mkdir()
-    delegate = Delegate(
-        manager=manager,
-        folder=folder / "delegate",
-        environment={"FAKE_HARNESS_CONTAINERS": "docker"},
-    )
-    delegate.start()
-    eventually(started.has_delegate, "the delegate has registered")
-    yield started
-    delegate.stop()
-    delegate.end_steps()
-    started.stop()
+    containers = {"FAKE_HARNESS_CONTAINERS": "docker"}
+    with harness_with_delegate(tmp_path_factory.mktemp("stage"), containers) as started:
+        yield started
 
 
 def step(identifier: str, kind: str, **spec: object) -> Mapping[str, object]:

@@ -4,29 +4,9 @@ import pytest
 
 from fake_harness.lint_main import problems_of, template_files
 
-PIPELINE = """pipeline:
-  identifier: p
-  name: P
-  stages:
-    - stage:
-        identifier: one
-        name: One
-        type: Custom
-        spec:
-          execution:
-            steps:
-              - step:
-                  identifier: rest
-                  name: Rest
-                  template: {templateRef: org.rest, versionLabel: "1"}
-"""
-TEMPLATE = """template:
-  identifier: rest
-  name: rest
-  versionLabel: "1"
-  type: Step
-  spec: {type: Wait, spec: {duration: 10s}}
-"""
+DATA = Path(__file__).parents[2] / "testdata" / "templates"
+PIPELINE = (DATA / "pipeline.yaml").read_text()
+TEMPLATE = (DATA / "rest.yaml").read_text()
 
 
 @pytest.fixture
