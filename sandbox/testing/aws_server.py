@@ -141,7 +141,7 @@ def _target_groups(client: Client, recorder: Recorder) -> list[str]:
 def _script(runtime: FakeRuntime, arguments: Json) -> object:
     program = dict(arguments["program"])
     program["stdout"] = tuple(program.get("stdout", ()))
-    program["health"] = HealthStatus(program.get("health", HealthStatus.HEALTHY))
+    program["health"] = _health(program.get("health", HealthStatus.HEALTHY))
     with runtime.machine.lock:
         runtime.machine.programs[arguments["image"]] = Program(**program)
     return None
@@ -153,9 +153,16 @@ def _exit(runtime: FakeRuntime, arguments: Json) -> object:
 
 
 def _set_health(runtime: FakeRuntime, arguments: Json) -> object:
-    health = HealthStatus(arguments["health"])
+    health = _health(arguments["health"])
     runtime.set_health(arguments["task"], arguments["container"], health)
     return None
+
+
+def _health(named: str) -> HealthStatus:
+    verdicts = (HealthStatus.HEALTHY, HealthStatus.UNHEALTHY)
+    if named not in verdicts:
+        raise ValueError(f"health={named!r} is not one of {', '.join(verdicts)}")
+    return HealthStatus(named)
 
 
 def _write_log(runtime: FakeRuntime, arguments: Json) -> object:

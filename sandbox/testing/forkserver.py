@@ -127,7 +127,8 @@ class ForkServer:
         for life in (self._spare, self._present):
             if life is not None:
                 self._end(life)
-        self._sweep()
+        # Its owner does the same, unless it was killed.
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def _answer(self, command: Json) -> Json:
         if command["do"] == "end":
@@ -242,8 +243,13 @@ def _failure(step: Callable[[], None]) -> str:
 
 
 def _called(server: Server, command: Json) -> Json:
+    name = command["name"]
     try:
-        return {"ok": server.call(command["name"], command["arguments"])}
+        return {"ok": server.call(name, command["arguments"])}
+    except KeyError as error:
+        return {"mistake": f"{name}: nothing here is named {error}"}
+    except ValueError as error:
+        return {"mistake": str(error)}
     except Exception as error:  # noqa: BLE001  the top of a process: the test shows it
         traceback.print_exc()
         return {"error": f"{type(error).__name__}: {error}"}

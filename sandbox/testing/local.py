@@ -159,17 +159,37 @@ class LocalSandbox:
 
     # The fake runtime
 
-    def script_image(self, image: str, **program: Any) -> None:
+    def script_image(
+        self,
+        image: str,
+        *,
+        stdout: Sequence[str] = (),
+        exit_code: int | None = None,
+        ignores_sigterm: bool = False,
+        pull_error: str = "",
+        start_error: str = "",
+        health: str = "HEALTHY",
+    ) -> None:
         """Say what containers of `image` do from now on; an image without a script just runs.
 
         Args:
             image: as the task definition names it.
-            program: `stdout=[lines]`, `exit_code=1` (ends at once with it),
-                `ignores_sigterm=True`, `pull_error="CannotPullContainerError: ..."`,
-                `start_error="CannotStartContainerError: ..."`, `health="UNHEALTHY"` (of a
-                container that declares a health check).
+            stdout: lines that it writes as it starts.
+            exit_code: it ends at once with this code; None: it runs until it is stopped.
+            ignores_sigterm: it must be killed.
+            pull_error: why the image cannot be had: `CannotPullContainerError: ...`.
+            start_error: why it cannot be started: `CannotStartContainerError: ...`.
+            health: `UNHEALTHY`: of its health check, and of it as a load balancer's target.
 
         """
+        program = {
+            "stdout": list(stdout),
+            "exit_code": exit_code,
+            "ignores_sigterm": ignores_sigterm,
+            "pull_error": pull_error,
+            "start_error": start_error,
+            "health": health,
+        }
         self._aws.call("script", image=image, program=program)
 
     def exit_container(self, task_arn: str, container: str, exit_code: int) -> None:

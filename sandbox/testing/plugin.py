@@ -136,19 +136,28 @@ class _Keeper:
 
 @pytest.fixture(scope="session")
 def sandbox(request: pytest.FixtureRequest) -> "LocalSandbox":
-    """The sandbox of this session: AWS and Harness on free ports, emptied before each test."""
+    """The sandbox of this session: AWS and Harness on free ports, emptied before each test.
+
+    `calls()`, `assert_called(...)`, `script_image(...)`, `containers()`, `environment`, `url`.
+    """
     return _keeper(request).sandbox
 
 
 @pytest.fixture(scope="session")
 def aws(sandbox: "LocalSandbox") -> "Session":
-    """A boto3 session that reaches the sandbox and nothing else; it reads no environment."""
+    """A boto3 session that reaches the sandbox and nothing else; it reads no environment.
+
+    `aws.client("s3")`, `aws.resource("dynamodb")`.
+    """
     return sandbox.session
 
 
 @pytest.fixture(scope="session")
 def harness(request: pytest.FixtureRequest) -> "Harness":
-    """A small Harness client: apply YAML, run a pipeline, look at the run."""
+    """A small Harness client: apply YAML, run a pipeline, look at the run.
+
+    `apply(...)`, `sync(folder)`, `file(path, text)`, `secret(name, value)`, `run(pipeline)`.
+    """
     return _keeper(request).harness
 
 

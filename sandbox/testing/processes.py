@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from sandbox.errors import EnvironmentNotReadyError
+from sandbox.errors import EnvironmentNotReadyError, UsageError
 from sandbox.testing.settings import Wish
 
 START_TIMEOUT_S = 60.0
@@ -87,7 +87,12 @@ class ServerProcess:
             self._receive()
 
     def call(self, name: str, **arguments: object) -> Any:
-        """Have the present life do something beside HTTP; return its answer."""
+        """Have the present life do something beside HTTP; return its answer.
+
+        Raises:
+            UsageError: it cannot do that; says why.
+            EnvironmentNotReadyError: it is dead.
+        """
         self.settle()
         self._send({"do": "call", "name": name, "arguments": arguments})
         return self._receive()
@@ -124,6 +129,8 @@ class ServerProcess:
 
     def _receive(self) -> Any:
         answer = json.loads(self._line())
+        if "mistake" in answer:
+            raise UsageError(str(answer["mistake"]))
         if "error" in answer:
             raise self._not_ready(str(answer["error"]).strip())
         return answer["ok"]

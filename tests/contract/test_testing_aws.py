@@ -154,6 +154,23 @@ def test_the_fake_is_not_there_to_be_scripted(sandbox):
 """
 
 
+MISTAKES = """
+import pytest
+from sandbox.errors import UsageError
+
+def test_a_mistake_is_told_in_a_sentence(sandbox):
+    with pytest.raises(UsageError, match="^health='SICK' is not one of HEALTHY, UNHEALTHY$"):
+        sandbox.script_image("app", health="SICK")
+    with pytest.raises(UsageError, match="nothing here is named 'arn:none'$"):
+        sandbox.exit_container("arn:none", "app", 1)
+"""
+
+
+def test_mistakes_are_told(tmp_path: Path) -> None:
+    outcome = pytest_run(write(tmp_path, test_mistakes=MISTAKES))
+    assert outcome.code == 0, outcome.output
+
+
 def test_calls_are_recorded(tmp_path: Path) -> None:
     outcome = pytest_run(write(tmp_path, test_calls=CALLS))
     assert outcome.code == 0, outcome.output
