@@ -56,7 +56,9 @@ def _end_containers(marks: Mapping[Path, str]) -> None:
         client = connect(host_environment(), timeout_s=_ENGINE_TIMEOUT_S)
         for mark, task_id in marks.items():
             label = f"{_TASK_LABEL}={task_id}"
-            for container in client.containers.list(all=True, filters={"label": label}):
+            for container in client.containers.list(
+                all=True, filters={"label": label}, ignore_removed=True
+            ):
                 with suppress(APIError):
                     container.remove(force=True, v=True)
             with suppress(APIError):

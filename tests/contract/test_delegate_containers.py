@@ -65,7 +65,11 @@ def run(
 
 
 def containers(engine: docker.DockerClient, task: str) -> list[object]:
-    return list(engine.containers.list(all=True, filters={"label": f"{TASK_LABEL}={task}"}))
+    return list(
+        engine.containers.list(
+            all=True, filters={"label": f"{TASK_LABEL}={task}"}, ignore_removed=True
+        )
+    )
 
 
 def networks(engine: docker.DockerClient, stage: str) -> list[object]:

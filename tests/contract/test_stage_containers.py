@@ -64,7 +64,9 @@ def pipeline(steps: Sequence[Mapping[str, object]], **stage: object) -> str:
 def left(harness: Harness, engine: docker.DockerClient) -> list[object]:
     """What the engine still has of the stage that ran."""
     label = f"{STAGE_LABEL}={harness.nodes()['build'].id}"
-    found: list[object] = engine.containers.list(all=True, filters={"label": label})
+    found: list[object] = engine.containers.list(
+        all=True, filters={"label": label}, ignore_removed=True
+    )
     return found + list(engine.networks.list(filters={"label": label}))
 
 
