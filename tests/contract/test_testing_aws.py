@@ -76,7 +76,7 @@ def web(aws):
     ]
 
 def test_a_balanced_service_becomes_steady(web, aws):
-    wait = {"Delay": 1, "MaxAttempts": 20}
+    wait = {"Delay": 1, "MaxAttempts": 60}
     ecs = aws.client("ecs")
     ecs.get_waiter("services_stable").wait(cluster="c", services=["web"], WaiterConfig=wait)
     assert web() == ["healthy", "healthy"]
@@ -86,7 +86,7 @@ def sick(sandbox):
     sandbox.script_image("web:1", health="UNHEALTHY")
 
 def test_an_unhealthy_image_does_not(sick, web, sandbox):
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while "unhealthy" not in web() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert "unhealthy" in web()

@@ -63,7 +63,7 @@ def pytest_run(folder: Path, *arguments: str, **variables: str) -> Outcome:
         env={**kept, **variables},
         capture_output=True,
         text=True,
-        timeout=90,
+        timeout=180,
         check=False,
     )
     rows = re.findall(r"^(PASSED|FAILED|ERROR|SKIPPED) \S*::(\S+)", done.stdout, re.MULTILINE)
