@@ -380,6 +380,19 @@ def fixed(body: str, status: int = 200) -> dict[str, object]:
     }
 
 
+_HTML = (
+    "<html>\r\n<head><title>{0}</title></head>\r\n<body>\r\n<center><h1>{0}</h1></center>\r\n"
+    "</body>\r\n</html>\r\n"
+)
+
+
+def assert_answered_by_the_load_balancer(answer: requests.Response, title: str) -> None:
+    assert answer.status_code == int(title.split(maxsplit=1)[0])
+    assert answer.headers["server"] == "awselb/2.0"
+    assert answer.headers["content-type"] == "text/html"
+    assert answer.text == _HTML.format(title)
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
