@@ -4,7 +4,7 @@ UV_VERSION := 0.13.9
 PY := .venv/bin/python
 PYTEST := .venv/bin/pytest
 # Tests that start a whole sandbox each: they run after the others, two files at a time.
-WHOLE := $(addprefix tests/contract/test_,$(addsuffix .py,bad_input compose docker_service localstack real_names second_stack tflocal whole_gateway))
+WHOLE := $(addprefix tests/contract/test_,$(addsuffix .py,bad_input compose compose_docker compose_profiles docker_service localstack real_names second_stack tflocal whole_gateway))
 
 .PHONY: help setup demo demo-rollback up down lint type test unit contract e2e chaos apps-test bench docs clean
 
