@@ -4,6 +4,8 @@ import nextJest from "next/jest.js";
 const config = {
   testEnvironment: "jsdom",
   setupFilesAfterEnv: ["<rootDir>/jest.setup.ts"],
+  // A busy build machine is no reason to fail.
+  testTimeout: 60_000,
   testMatch: ["<rootDir>/tests/**/*.test.{ts,tsx}"],
   moduleNameMapper: { "^@/(.*)$": "<rootDir>/src/$1" },
   collectCoverageFrom: ["src/**/*.{ts,tsx}"],
