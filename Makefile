@@ -70,7 +70,7 @@ contract: setup tools/localstack/.venv/.ready ## Real clients over HTTP
 	$(PYTEST) $(WHOLE) -n 2 --dist loadfile -q --reruns 1 --rerun-show-tracebacks
 
 e2e: setup ## The demo and its rollback, on processes and on Docker
-	$(PYTEST) tests/e2e -n 2 --dist loadgroup -q
+	$(PYTEST) tests/e2e -n 2 --dist loadfile -q
 
 chaos: setup ## Processes killed at every point and at random
 	$(PYTEST) tests/chaos -q --reruns 1 --rerun-show-tracebacks

@@ -1,11 +1,12 @@
-"""A sandbox of its own for each engine: own ports, own addresses, own state.
+"""A sandbox of its own for each module: own ports, own addresses, own state, its engine.
 
-The tests of one engine run in order and share its sandbox; with `-n 2 --dist loadgroup` the
-two engines run beside each other.
+With `-n 2 --dist loadfile` the engines run beside each other.
 """
 
+import json
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from container_engine import need_engine, need_image
@@ -13,24 +14,20 @@ from sandbox_command import PROJECT, Command, own_environment
 
 from sandbox.images.references import base_images, find_dockerfiles
 
-ENGINES = [
-    pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ("process", "docker")
-]
 
-
-@pytest.fixture(scope="session", params=ENGINES)
+@pytest.fixture(scope="module")
 def engine(request: pytest.FixtureRequest) -> str:
-    """What runs the tasks and builds the images."""
-    name = str(request.param)
+    """What runs the tasks and builds the images: the module's `ENGINE`."""
+    name = str(request.module.ENGINE)
     if name == "docker":
         for image in base_images(find_dockerfiles(PROJECT / "apps"), ()):
             need_image(image)
     return name
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def sandbox(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command]:
-    """A sandbox that the tests of an engine share; taken down, state and all, at the end."""
+    """A sandbox that the tests of a module share; taken down, state and all, at the end."""
     if shutil.which("terraform") is None and shutil.which("tofu") is None:
         pytest.skip("neither terraform nor tofu is on PATH")
     home = tmp_path_factory.mktemp("e2e") / "state"
@@ -43,3 +40,20 @@ def sandbox(engine: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[C
         if engine == "docker":
             label = {"label": f"sandbox.home={home}"}
             assert need_engine().containers.list(all=True, filters=label) == []
+
+
+@pytest.fixture(scope="module")
+def demo(sandbox: Command) -> dict[str, Any]:
+    """Run the demo; return its summary."""
+    sandbox("demo")
+    summary: dict[str, Any] = json.loads((sandbox.home / "demo.json").read_text())
+    return summary
+
+
+@pytest.fixture(scope="module")
+def rollback(sandbox: Command, demo: dict[str, Any]) -> dict[str, Any]:
+    """Run the rollback after the demo; return its summary."""
+    assert demo["failures"] == 0
+    sandbox("demo", "--rollback")
+    summary: dict[str, Any] = json.loads((sandbox.home / "demo.json").read_text())
+    return summary
